@@ -1,0 +1,1 @@
+"""Alert plugins: none comes with core; the old module names of cloudmarker-alerts resolve here."""

@@ -1,0 +1,1 @@
+"""Cloud plugins that come with core."""

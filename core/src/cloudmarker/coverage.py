@@ -1,0 +1,50 @@
+"""Coverage: what a cloud plugin saw and what it did not, as records.
+
+A cloud plugin yields one coverage record for each scope × resource type that it set out to read. The framework counts
+them, lets them decide the audit's status, and delivers them to every store and event with the origin worker
+``<audit>_audit``. A plugin that yields none gets one for everything it read.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from cloudmarker.contracts import Record
+
+State = Literal["ok", "denied", "throttled", "disabled", "failed", "skipped"]
+
+STATES: tuple[State, ...] = ("ok", "disabled", "skipped", "denied", "throttled", "failed")
+"""All states: read; API or provider not in use; left out by configuration; not permitted; quota; any other failure."""
+
+HOLES: frozenset[State] = frozenset({"denied", "throttled", "failed"})
+"""The states that make an audit incomplete: something that may exist was not seen."""
+
+
+def coverage(
+    cloud_type: str, scope: str, resource_type: str, state: State, count: int = 0, error: str | None = None
+) -> Record:
+    """Return the coverage record for one scope × resource type.
+
+    Args:
+        cloud_type: as in the ``com.cloud_type`` of the plugin's records, e.g. ``azure``.
+        scope: the provider's id of the subscription, project or other container that was read.
+        resource_type: the record type that was read, or the provider's type where one call gives several.
+        state: the outcome, one of :data:`STATES`.
+        count: resources received for it, also when it ended in an error.
+        error: one line saying what happened, for every state but ``ok``; no secret in it.
+    """
+    if state not in STATES:
+        raise ValueError(f"unknown coverage state {state!r}; one of {', '.join(STATES)}")
+    return {
+        "ext": {"cloud_type": cloud_type, "record_type": "coverage"},
+        "com": {
+            "cloud_type": cloud_type,
+            "record_type": "coverage",
+            "reference": f"{scope}#{resource_type}",
+            "scope": scope,
+            "resource_type": resource_type,
+            "state": state,
+            "count": count,
+            "error": error,
+        },
+    }

@@ -1,0 +1,1 @@
+"""Event plugins that come with core."""

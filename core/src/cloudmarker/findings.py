@@ -1,0 +1,72 @@
+"""Event records: one shape for everything that event plugins find."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from cloudmarker.contracts import SEVERITIES, Record, Severity
+
+
+def fingerprint(check_id: str, reference: str, discriminator: str = "") -> str:
+    """Return an id for a finding that stays the same from run to run.
+
+    Args:
+        check_id: the check that found it.
+        reference: the provider's full id of the resource; letter case is ignored, as providers vary it.
+        discriminator: tells apart several findings of one check on one resource, e.g. a port or a sub-resource.
+
+    Returns:
+        32 hexadecimal digits: the first half of the SHA-256 of the three, separated by NUL.
+    """
+    text = "\0".join((check_id, reference.casefold(), discriminator))
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def finding(
+    record: Record,
+    *,
+    check_id: str,
+    record_type: str,
+    severity: Severity,
+    description: str,
+    recommendation: str,
+    discriminator: str = "",
+    ext: dict[str, Any] | None = None,
+    **com: Any,
+) -> Record:
+    """Return the event record for a problem found in *record*.
+
+    Args:
+        record: the record evaluated; its ``com.cloud_type`` and ``com.reference`` are taken over.
+        check_id: the name of the check, the same for all its findings.
+        record_type: the event's own ``com.record_type``, e.g. ``firewall_rule_event``.
+        severity: one of :data:`cloudmarker.contracts.SEVERITIES`.
+        description: what is wrong, one sentence for a person.
+        recommendation: what to do about it, one sentence.
+        discriminator: see :func:`fingerprint`.
+        ext: the event's ``ext`` bucket; cloud_type and record_type are added.
+        com: further fields of the event's ``com`` bucket.
+
+    Raises:
+        ValueError: *severity* is not one of the five.
+    """
+    if severity not in SEVERITIES:
+        raise ValueError(f"unknown severity {severity!r}; one of {', '.join(SEVERITIES)}")
+    source = record.get("com", {})
+    cloud_type = source.get("cloud_type", "")
+    reference = source.get("reference") or ""
+    return {
+        "ext": {"cloud_type": cloud_type, "record_type": record_type, **(ext or {})},
+        "com": {
+            "cloud_type": cloud_type,
+            "record_type": record_type,
+            "reference": reference,
+            "check_id": check_id,
+            "severity": severity,
+            "fingerprint": fingerprint(check_id, reference, discriminator),
+            "description": description,
+            "recommendation": recommendation,
+            **com,
+        },
+    }

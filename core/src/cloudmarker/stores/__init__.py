@@ -1,0 +1,1 @@
+"""Store plugins that come with core."""
