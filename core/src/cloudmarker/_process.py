@@ -1,0 +1,241 @@
+"""The life of one worker process: load the plugin, wait for the start, run its loop, say how it ended.
+
+A worker talks to the supervisor over one connection. It sends snapshots of its counters, log records and ``ready``; it
+receives ``go``. When that connection closes, the supervisor is gone and the worker exits at once: nothing is left behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import logging
+import os
+import signal
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import msgspec
+
+from cloudmarker.channel import FanOut, Pipe, PipeInput
+from cloudmarker.contracts import Kind
+from cloudmarker.errors import ConfigError
+from cloudmarker.logs import ForwardHandler, apply_levels
+from cloudmarker.records import Stamper
+from cloudmarker.report import Report, Snapshot, describe
+from cloudmarker.state import DeadLetters
+from cloudmarker.workers import Evaluator, Producer, Stop, Stopped, run_cloud, run_events, run_store
+
+TICK_S = 0.2
+"""How often a worker sends what it has: records that wait for a full batch, and its counters."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a worker process is to do. Pickled to it by the supervisor.
+
+    Attributes:
+        kind: the kind of its plugins.
+        audit_key: key of the audit.
+        audit_version: version of the run.
+        plugins: (plugin key, its configuration with ``plugin`` and ``params``); more than one for events only.
+        inputs: (reader's end, origin workers that write there).
+        outputs: (target worker, writer's end).
+        control: the connection to the supervisor.
+        log_levels: level names by logger name, ``""`` for the root.
+        state_dir: the state directory.
+    """
+
+    kind: Kind
+    audit_key: str
+    audit_version: str
+    plugins: Sequence[tuple[str, Mapping[str, Any]]]
+    inputs: Sequence[tuple[Connection, Sequence[str]]]
+    outputs: Sequence[tuple[str, Connection]]
+    control: Connection
+    log_levels: Mapping[str, str]
+    state_dir: str
+
+
+class Sent(msgspec.Struct):
+    """Records written to, and dropped for want of, one target."""
+
+    target: str
+    sent: int
+    dropped: int
+
+
+class Message(msgspec.Struct, omit_defaults=True):
+    """What a worker tells the supervisor; the fields that are set are what it is about."""
+
+    ready: bool = False
+    config_problem: str = ""
+    snapshots: list[Snapshot] = []
+    sent: list[Sent] = []
+    log: dict[str, Any] | None = None
+    end: bool = False
+
+
+_encode = msgspec.msgpack.Encoder().encode
+decode_message = msgspec.msgpack.Decoder(Message).decode
+
+
+class Control:
+    """The worker's end of the connection to the supervisor; safe to use from several threads."""
+
+    def __init__(self, conn: Connection) -> None:
+        self._conn = conn
+        self._lock = threading.RLock()
+        self._ended = False
+
+    def send(self, message: Message) -> None:
+        """Send a message, none after the last; without a supervisor there is nothing left to do, so the process ends."""
+        data = _encode(message)
+        with self._lock:
+            if self._ended:
+                return
+            self._ended = message.end
+            try:
+                self._conn.send_bytes(data)
+            except OSError:
+                os._exit(1)
+
+    def wait(self, timeout_s: float) -> bool:
+        """Return whether the supervisor said something within *timeout_s*; exit if it is gone."""
+        try:
+            if not self._conn.poll(timeout_s):
+                return False
+            self._conn.recv_bytes()
+        except (EOFError, OSError):
+            os._exit(1)
+        return True
+
+
+def main(task: Task) -> None:
+    """Run one worker process from start to end."""
+    os.umask(0o077)
+    stop = _handle_signals(reading=task.kind == "cloud")
+    control = Control(task.control)
+    _name_process(task)
+    _forward_logs(task, control)
+    log = logging.getLogger("cloudmarker.workers")
+    worker = _Worker(task)
+    loaded = worker.load(control)
+    control.send(Message(ready=True, snapshots=worker.snapshots()))
+    while not control.wait(60):
+        pass
+    log.info("%s: started, process %d", worker.name, os.getpid())
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)  # batches are thousands of short-lived dicts; the default collects many times in each
+    threading.Thread(target=_tick, args=(worker, control), name="ticker", daemon=True).start()
+    if loaded:
+        worker.run(stop)
+    log.info("%s: ended", worker.name)
+    control.send(Message(snapshots=worker.snapshots(), sent=worker.sent(), end=True))
+
+
+def _tick(worker: _Worker, control: Control) -> None:
+    while True:
+        control.wait(TICK_S)
+        worker.output.flush()
+        control.send(Message(snapshots=worker.snapshots(), sent=worker.sent()))
+
+
+class _Worker:
+    """The plugins of one process and what they need."""
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self.name = ", ".join(f"{task.audit_key}_{key}" for key, _ in task.plugins)
+        self.output = FanOut([Pipe(target, conn) for target, conn in task.outputs])
+        self.source = PipeInput(task.inputs)
+        self._objects: list[Any] = []
+        self._reports: list[Report] = []
+        for key, _ in task.plugins:
+            worker = f"{task.audit_key}_{key}"
+            letters = DeadLetters(Path(task.state_dir), worker, task.audit_version)
+            self._reports.append(Report(key, task.kind, worker, letters.add))
+
+    def load(self, control: Control) -> bool:
+        """Make the plugin objects; return whether there is one to run."""
+        from cloudmarker.plugins import load_plugin
+
+        for (key, config), report in zip(self.task.plugins, self._reports, strict=True):
+            try:
+                self._objects.append(load_plugin(dict(config)))
+            except (ConfigError, TypeError, ValueError) as exc:  # its parameters are wrong: nothing is to be started
+                self._objects.append(None)
+                report.failed("loading", exc)
+                control.send(Message(config_problem=f"plugins.{key}.params: {describe(exc)}"))
+            except Exception as exc:  # a plugin's constructor may raise anything; only its branch fails
+                self._objects.append(None)
+                report.failed("loading", exc)
+        return any(plugin is not None for plugin in self._objects)
+
+    def run(self, stop: Stop) -> None:
+        """Run the plugins' loop until their input or their reading ends."""
+        task = self.task
+        running = [
+            (key, plugin, report)
+            for (key, _), plugin, report in zip(task.plugins, self._objects, self._reports, strict=True)
+            if plugin is not None
+        ]
+        if task.kind == "cloud":
+            ((_, plugin, _),) = running
+            run_cloud(plugin, self._producer(*running[0]), stop)
+        elif task.kind == "event":
+            evaluators = [Evaluator(plugin, self._producer(key, plugin, report)) for key, plugin, report in running]
+            run_events(evaluators, self.source)
+        else:
+            ((_, plugin, report),) = running
+            origins = [origin for _, names in task.inputs for origin in names]
+            run_store(plugin, self.source, report, tuple(dict.fromkeys(origins)))
+
+    def snapshots(self) -> list[Snapshot]:
+        """Return the counters of every plugin."""
+        return [report.snapshot() for report in self._reports]
+
+    def sent(self) -> list[Sent]:
+        """Return the records written to each target."""
+        return [Sent(pipe.target, pipe.sent, pipe.dropped) for pipe in self.output.pipes]
+
+    def _producer(self, key: str, plugin: object, report: Report) -> Producer:
+        task, name = self.task, type(plugin).__name__
+        if task.kind == "event":
+            stamper = Stamper(task.audit_key, task.audit_version, key, name, "event")
+            return Producer(stamper, self.output, report)
+        stamper = Stamper(task.audit_key, task.audit_version, key, name, "cloud")
+        return Producer(stamper, self.output, report, stamper.for_audit())
+
+
+def _handle_signals(*, reading: bool) -> Stop:
+    """Leave Ctrl-C and SIGTERM to the supervisor; a cloud worker stops reading when the supervisor sends it SIGTERM."""
+    stop = Stop()
+
+    def on_sigterm(signum: int, frame: FrameType | None) -> None:
+        stop.requested = stop.requested or "stopped by a signal before everything was read"
+        if stop.reading:
+            stop.reading = False
+            raise Stopped
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, on_sigterm if reading else signal.SIG_IGN)
+    return stop
+
+
+def _name_process(task: Task) -> None:
+    """Show the plugin in ``ps`` and ``top``, where the system lets a process name itself by writing a file."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/comm").write_text(f"cm:{task.plugins[0][0]}"[:15])
+
+
+def _forward_logs(task: Task, control: Control) -> None:
+    root = logging.getLogger()
+    root.handlers[:] = [ForwardHandler(lambda fields: control.send(Message(log=fields)))]
+    apply_levels(task.log_levels)
+    logging.captureWarnings(True)

@@ -1,0 +1,305 @@
+"""How records travel between workers: batches of JSON lines over OS pipes, one writer and one reader each.
+
+A message on a pipe is a header line (JSON) and the records' lines. The header carries what a reader needs in order to route
+without decoding: the origin worker, and the record types as runs. A writer that ends says so in a last message; a pipe that
+closes without one tells its reader that the writer died. A reader that goes away gives its writer a broken pipe at the next
+write. Back-pressure is the pipe's own: a full pipe blocks its writer.
+
+The documented worker functions also run over plain queues of dicts; :class:`QueueOutput` and :class:`QueueInput` make those
+look the same.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from multiprocessing import connection
+from typing import Any, Protocol, TypedDict
+
+import msgspec
+
+from cloudmarker.contracts import Bucket
+from cloudmarker.records import decode, encode
+
+BATCH_RECORDS = 1000
+"""Records in a batch at most."""
+BATCH_BYTES = 256 * 1024
+"""A batch is sent once its records have this many bytes or more."""
+BUCKETS: tuple[Bucket, ...] = ("raw", "ext", "com")
+
+Runs = list[tuple[str, int]]
+
+
+class _Header(msgspec.Struct, omit_defaults=True):
+    """The first line of a message."""
+
+    origin: str = ""
+    runs: Runs = []
+    end: bool = False
+    incomplete: dict[str, str] = {}
+
+
+_encode_header = msgspec.json.Encoder().encode
+_decode_header = msgspec.json.Decoder(_Header).decode
+
+
+class RecordBatch:
+    """Some records of one origin, in order.
+
+    Attributes:
+        origin_worker: the ``com.origin_worker`` that all of them carry.
+        runs: (record type, how many records of it in a row).
+        data: the records' JSON, one a line.
+        count: how many records there are.
+    """
+
+    __slots__ = ("count", "data", "origin_worker", "runs")
+
+    def __init__(self, origin_worker: str, runs: Runs, data: bytes) -> None:
+        self.origin_worker = origin_worker
+        self.runs = runs
+        self.data = data
+        self.count = sum(count for _, count in runs)
+
+    def only(self, record_types: Collection[str]) -> RecordBatch | None:
+        """Return the part with these record types, None if there is none; nothing is decoded."""
+        wanted = [run for run in self.runs if run[0] in record_types]
+        if len(wanted) == len(self.runs):
+            return self
+        if not wanted:
+            return None
+        lines = self.data.split(b"\n")
+        kept: list[bytes] = []
+        at = 0
+        for record_type, count in self.runs:
+            if record_type in record_types:
+                kept += lines[at : at + count]
+            at += count
+        return RecordBatch(self.origin_worker, wanted, b"\n".join(kept))
+
+
+class Decoder:
+    """Turns batches into dicts, decoding only the buckets that someone reads; the others are not there."""
+
+    def __init__(self, buckets: Collection[Bucket] = BUCKETS) -> None:
+        shape: Any = dict[str, Any]
+        if not set(BUCKETS) <= set(buckets):
+            shape = TypedDict("Partial", {bucket: Any for bucket in BUCKETS if bucket in buckets}, total=False)  # type: ignore[operator, misc]
+        self._decode = msgspec.json.Decoder(list[shape]).decode
+
+    def records(self, batch: RecordBatch) -> list[Any]:
+        """Return the records of *batch*."""
+        return self._decode(b"[" + batch.data.replace(b"\n", b",") + b"]")
+
+
+class Output(Protocol):
+    """Where a producer's records go."""
+
+    def put(self, line: bytes, record_type: str, origin_worker: str) -> None:
+        """Take one encoded record."""
+        ...
+
+    def end(self, incomplete: Mapping[str, str]) -> None:
+        """Say that no more records come, and which origins' streams are incomplete and why."""
+        ...
+
+
+class Pipe:
+    """One writer's end of a pipe.
+
+    Attributes:
+        target: the worker at the other end.
+        sent: records written.
+        dropped: records that could not be written, the reader being gone.
+    """
+
+    def __init__(self, target: str, conn: connection.Connection) -> None:
+        self.target = target
+        self.sent = 0
+        self.dropped = 0
+        self._conn: connection.Connection | None = conn
+
+    def send(self, message: bytes, count: int) -> None:
+        """Write one message; once the reader is gone, count its records as dropped."""
+        if self._conn is not None:
+            try:
+                self._conn.send_bytes(message)
+            except OSError:  # broken pipe: the reader died or has given up; the supervisor hears of it from that side
+                self._conn.close()
+                self._conn = None
+            else:
+                self.sent += count
+                return
+        self.dropped += count
+
+    def close(self) -> None:
+        """Close the writer's end."""
+        if self._conn is not None:
+            self._conn.close()
+            self._conn = None
+
+
+class FanOut:
+    """One producer's way out: the same batches to every reader, each record encoded once.
+
+    Safe to use from two threads: the worker's own, and the one that flushes by time.
+    """
+
+    def __init__(self, pipes: Sequence[Pipe]) -> None:
+        self.pipes = tuple(pipes)
+        self._lock = threading.Lock()
+        self._lines: list[bytes] = []
+        self._bytes = 0
+        self._origin = ""
+        self._type: str | None = None
+        self._run_start = 0
+        self._runs: Runs = []
+
+    def put(self, line: bytes, record_type: str, origin_worker: str) -> None:
+        """Take one encoded record; send the batch when it is full."""
+        with self._lock:
+            if record_type != self._type or origin_worker != self._origin:
+                self._begin_run(record_type, origin_worker)
+            lines = self._lines
+            lines.append(line)
+            self._bytes += len(line)
+            if self._bytes >= BATCH_BYTES or len(lines) >= BATCH_RECORDS:
+                self._send()
+
+    def flush(self) -> None:
+        """Send what there is."""
+        with self._lock:
+            self._send()
+
+    def end(self, incomplete: Mapping[str, str]) -> None:
+        """Send what there is and the end mark, and close the pipes."""
+        with self._lock:
+            self._send()
+            message = _encode_header(_Header(end=True, incomplete=dict(incomplete))) + b"\n"
+            for pipe in self.pipes:
+                pipe.send(message, 0)
+                pipe.close()
+
+    def _begin_run(self, record_type: str, origin_worker: str) -> None:
+        if origin_worker != self._origin:
+            self._send()
+            self._origin = origin_worker
+        self._end_run()
+        self._type = record_type
+
+    def _end_run(self) -> None:
+        count = len(self._lines) - self._run_start
+        if count and self._type is not None:
+            self._runs.append((self._type, count))
+        self._run_start = len(self._lines)
+
+    def _send(self) -> None:
+        lines = self._lines
+        if not lines:
+            return
+        self._end_run()
+        header = _encode_header(_Header(origin=self._origin, runs=self._runs))
+        message = b"\n".join((header, *lines))
+        count = len(lines)
+        self._lines, self._bytes, self._run_start, self._runs = [], 0, 0, []
+        for pipe in self.pipes:
+            pipe.send(message, count)
+
+
+class Input(Protocol):
+    """Where a consumer's records come from."""
+
+    incomplete: dict[str, str]
+    """Origins whose stream is incomplete, with the reason; final once :meth:`batches` has ended."""
+
+    def batches(self) -> Iterator[RecordBatch]:
+        """Yield batches until every writer has ended."""
+        ...
+
+
+class PipeInput:
+    """The readers' ends of a consumer's pipes.
+
+    Args:
+        pipes: (reader's end, origin workers that write there).
+    """
+
+    def __init__(self, pipes: Sequence[tuple[connection.Connection, Sequence[str]]]) -> None:
+        self.incomplete: dict[str, str] = {}
+        self._origins = {conn: tuple(origins) for conn, origins in pipes}
+
+    def batches(self) -> Iterator[RecordBatch]:
+        """Yield batches as they come, from whichever pipe has one."""
+        while self._origins:
+            ready = connection.wait(list(self._origins)) if len(self._origins) > 1 else list(self._origins)
+            for conn in ready:
+                assert isinstance(conn, connection.Connection)
+                batch = self._receive(conn)
+                if batch is not None:
+                    yield batch
+
+    def _receive(self, conn: connection.Connection) -> RecordBatch | None:
+        try:
+            message = conn.recv_bytes()
+        except (EOFError, OSError):
+            self.incomplete.update(dict.fromkeys(self._origins[conn], "its process died"))
+            self._close(conn)
+            return None
+        head, _, data = message.partition(b"\n")
+        header = _decode_header(head)
+        if header.end:
+            self.incomplete.update(header.incomplete)
+            self._close(conn)
+            return None
+        return RecordBatch(header.origin, header.runs, data)
+
+    def _close(self, conn: connection.Connection) -> None:
+        del self._origins[conn]
+        conn.close()
+
+    def close(self) -> None:
+        """Take no more: writers get a broken pipe."""
+        for conn in list(self._origins):
+            self._close(conn)
+
+
+class Queue(Protocol):
+    """Anything with put and get: :class:`multiprocessing.Queue`, :class:`queue.Queue`, …"""
+
+    def put(self, item: Any, /) -> None:
+        """Add an item."""
+        ...
+
+    def get(self) -> Any:
+        """Remove and return an item, waiting for one."""
+        ...
+
+
+class QueueOutput:
+    """An :class:`Output` that puts each record as a dict of plain JSON values into each of some queues."""
+
+    def __init__(self, queues: Sequence[Queue]) -> None:
+        self._queues = tuple(queues)
+
+    def put(self, line: bytes, record_type: str, origin_worker: str) -> None:
+        """Put the record."""
+        for queue in self._queues:
+            queue.put(decode(line))
+
+    def end(self, incomplete: Mapping[str, str]) -> None:
+        """Do nothing: whoever owns the queues knows when all their writers are done, and puts the None."""
+
+
+class QueueInput:
+    """An :class:`Input` over a queue of dicts that ends with None."""
+
+    def __init__(self, queue: Queue) -> None:
+        self.incomplete: dict[str, str] = {}
+        self._queue = queue
+
+    def batches(self) -> Iterator[RecordBatch]:
+        """Yield each record of the queue as a batch of one."""
+        while (record := self._queue.get()) is not None:
+            com = record.get("com") or {}
+            run = (str(com.get("record_type", "")), 1)
+            yield RecordBatch(str(com.get("origin_worker", "")), [run], encode(record))

@@ -1,0 +1,234 @@
+"""A store that writes JSON files: one array per origin worker, one record a line.
+
+Nothing is overwritten until its successor is complete and on the disk. Files are readable by their owner only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import stat
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from cloudmarker.contracts import Batch, Incomplete, Record
+from cloudmarker.errors import PluginError
+from cloudmarker.records import encode
+
+_SAFE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.+@= ")
+_NAME_BYTES = 200
+_BUFFER_BYTES = 256 * 1024
+_NO_FOLLOW = os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class FileStore:
+    """Write records to files in one directory.
+
+    Records of the origin worker ``<audit>_<plugin>`` go to ``<audit>_<plugin>.json``, a JSON array with one record a line.
+    While it is written it is ``<audit>_<plugin>.tmp``; :meth:`done` renames it once all of it is on the disk. If the
+    stream was incomplete, the last complete file stays as it is and the new one is ``<audit>_<plugin>.partial.json``.
+
+    Args:
+        path: Directory to write to; ``~`` is expanded. Made, private to its owner, if it is not there.
+    """
+
+    def __init__(self, path: str = "/tmp/cloudmarker") -> None:  # noqa: S108  the documented default; see _open_directory
+        self._path = Path(path).expanduser()
+        self._directory: int | None = None
+        self._files: dict[str, _ArrayFile] = {}
+        self._outputs: list[str] = []
+
+    def begin(self, origins: Sequence[str]) -> None:
+        """Make the files of all origins, so that one that yields nothing leaves an empty array, not an old file."""
+        for origin in origins:
+            self._file(origin)
+
+    def write(self, record: Record) -> None:
+        """Append *record* to the file of its ``com.origin_worker``.
+
+        Raises:
+            RecordError: the record is not JSON.
+            PluginError: the file cannot be written.
+        """
+        line = encode(record)
+        self._file(str(record.get("com", {}).get("origin_worker", "no_worker"))).append(line)
+
+    def write_batch(self, batch: Batch) -> None:
+        """Append the records of *batch* as they are.
+
+        Raises:
+            PluginError: the file cannot be written.
+        """
+        self._file(batch.origin_worker).append(batch.data.replace(b"\n", b",\n"))
+
+    def done(self) -> None:
+        """Finish every file and put it in the place of its predecessor."""
+        self._finish(Incomplete({}))
+
+    def abort(self, reason: Incomplete) -> None:
+        """Finish every file; those whose stream is incomplete leave their predecessor alone."""
+        self._finish(reason)
+
+    def outputs(self) -> Iterable[str]:
+        """Return the paths of the files written."""
+        return sorted(self._outputs)
+
+    def _finish(self, reason: Incomplete) -> None:
+        failures: list[str] = []
+        for origin, file in self._files.items():
+            try:
+                name = file.finish(complete=origin not in reason.origins)
+            except PluginError as exc:
+                failures.append(str(exc))
+            else:
+                self._outputs.append(str(self._path / name))
+        self._files.clear()
+        if self._directory is not None:
+            with contextlib.suppress(OSError):  # some file systems cannot sync a directory; the files themselves are
+                os.fsync(self._directory)
+            os.close(self._directory)
+            self._directory = None
+        if failures:
+            raise PluginError("; ".join(failures))
+
+    def _file(self, origin: str) -> _ArrayFile:
+        file = self._files.get(origin)
+        if file is None:
+            if self._directory is None:
+                self._directory = _open_directory(self._path)
+            file = self._files[origin] = _ArrayFile(self._directory, self._path, file_stem(origin))
+        return file
+
+
+def file_stem(origin: str) -> str:
+    """Return the file name, without suffix, for an origin worker: different origins never share one.
+
+    Letters, digits, ``-_.+@=`` and spaces stay; everything else, and a leading dot, becomes ``%XX`` per byte of UTF-8. A name
+    that gets too long for a file system ends in a hash instead.
+    """
+    stem = "".join(
+        char if char in _SAFE and not (char == "." and index == 0) else "".join(f"%{byte:02X}" for byte in char.encode("utf-8", "surrogatepass"))
+        for index, char in enumerate(origin)
+    )
+    if len(stem) > _NAME_BYTES:
+        digest = hashlib.sha256(origin.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+        stem = f"{stem[: _NAME_BYTES - 34]}%~{digest}"
+    return stem or "%"
+
+
+def _open_directory(path: Path) -> int:
+    """Open the directory, making it if need be, unless someone else may have put it or a link in its place."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        link = path.lstat()
+        if stat.S_ISLNK(link.st_mode) and link.st_uid not in (0, os.geteuid()):
+            raise PluginError(f"{path}: is a link that another user made; remove it or choose another path")
+        directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as exc:
+        raise PluginError(f"{path}: {exc.strerror or exc}") from exc
+    info = os.fstat(directory)
+    if info.st_uid not in (0, os.geteuid()) and info.st_mode & (stat.S_IWGRP | stat.S_IWOTH) == 0:
+        os.close(directory)
+        raise PluginError(f"{path}: belongs to another user; choose another path")
+    if info.st_mode & stat.S_IWOTH and not info.st_mode & stat.S_ISVTX and info.st_uid not in (0, os.geteuid()):
+        os.close(directory)
+        raise PluginError(f"{path}: belongs to another user and is writable by all; choose another path")
+    return directory
+
+
+class _ArrayFile:
+    """One JSON array under way: ``<stem>.tmp``, locked against other writers."""
+
+    def __init__(self, directory: int, path: Path, stem: str) -> None:
+        self._directory = directory
+        self._path = path
+        self._stem = stem
+        self._tmp = f"{stem}.tmp"
+        self._buffer: list[bytes] = []
+        self._buffered = 0
+        self._size = 0
+        self._empty = True
+        self._broken: PluginError | None = None
+        self._fd = self._create()
+        self._write(b"[\n")
+
+    def append(self, lines: bytes) -> None:
+        """Append records that are already joined as members of an array."""
+        if self._broken is not None:
+            raise self._broken
+        if self._empty:
+            self._empty = False
+        else:
+            self._buffer.append(b",\n")
+        self._buffer.append(lines)
+        self._buffered += len(lines)
+        if self._buffered >= _BUFFER_BYTES:
+            self._flush()
+
+    def finish(self, *, complete: bool) -> str:
+        """End the array, bring it to the disk, and give it its name, which is returned."""
+        try:
+            with contextlib.suppress(PluginError):  # what was written before the failure is kept as a partial file
+                self._flush()
+            self._write(b"\n]\n" if not self._empty else b"]\n")
+            os.fsync(self._fd)
+            mine, there = os.fstat(self._fd), os.stat(self._tmp, dir_fd=self._directory, follow_symlinks=False)
+            if (mine.st_dev, mine.st_ino) != (there.st_dev, there.st_ino):
+                raise PluginError(f"{self._path / self._tmp}: was replaced while it was being written")
+            partial, final = f"{self._stem}.partial.json", f"{self._stem}.json"
+            name = final if complete and self._broken is None else partial
+            os.rename(self._tmp, name, src_dir_fd=self._directory, dst_dir_fd=self._directory)
+            if name == final:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(partial, dir_fd=self._directory)
+        except OSError as exc:
+            raise PluginError(f"{self._path / self._tmp}: {exc.strerror or exc}") from exc
+        finally:
+            os.close(self._fd)
+        if self._broken is not None:
+            raise self._broken
+        return name
+
+    def _create(self) -> int:
+        """Make the .tmp file anew, never through a link, and lock it; a leftover of a dead run is removed."""
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                self._remove_leftover()
+            fd = os.open(self._tmp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_FOLLOW, 0o600, dir_fd=self._directory)
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as exc:
+            raise PluginError(f"{self._path / self._tmp}: {exc.strerror or exc}") from exc
+        return fd
+
+    def _remove_leftover(self) -> None:
+        info = os.stat(self._tmp, dir_fd=self._directory, follow_symlinks=False)
+        if stat.S_ISREG(info.st_mode):
+            fd = os.open(self._tmp, os.O_RDONLY | os.O_NONBLOCK | _NO_FOLLOW, dir_fd=self._directory)
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise PluginError(f"{self._path / self._tmp}: another run is writing it; wait for that one") from None
+            finally:
+                os.close(fd)
+        os.unlink(self._tmp, dir_fd=self._directory)
+
+    def _flush(self) -> None:
+        data = b"".join(self._buffer)
+        self._buffer, self._buffered = [], 0
+        self._write(data)
+
+    def _write(self, data: bytes) -> None:
+        """Write all of *data* or nothing of it."""
+        view = memoryview(data)
+        try:
+            while view:
+                view = view[os.write(self._fd, view) :]
+        except OSError as exc:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._fd, self._size)
+                os.lseek(self._fd, self._size, os.SEEK_SET)
+            self._broken = PluginError(f"{self._path / self._tmp}: {exc.strerror or exc}")
+            raise self._broken from exc
+        self._size += len(data)

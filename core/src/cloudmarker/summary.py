@@ -1,0 +1,139 @@
+"""What became of an audit, as text for a person: at most 80 columns, but for what must not be cut."""
+
+from __future__ import annotations
+
+import textwrap
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+
+from cloudmarker.contracts import SEVERITIES, Severity
+from cloudmarker.results import AuditResult, WorkerResult
+
+Style = Callable[[str, str], str]
+"""Takes a text and the name of a colour, returns the text in it."""
+
+_WIDTH = 80
+_COLOURS: dict[str, str] = {
+    "complete": "green",
+    "incomplete": "yellow",
+    "failed": "red",
+    "critical": "red",
+    "high": "red",
+    "medium": "yellow",
+    "low": "cyan",
+    "info": "blue",
+    "ok": "green",
+}
+_SHOWN: dict[Severity, int] = {"critical": 20, "high": 20, "medium": 10, "low": 5, "info": 3}
+"""How many findings of each severity are shown; the stores have all of them."""
+_SHOWN_HOLES = 20
+
+
+def render(results: Sequence[AuditResult], style: Style = lambda text, _colour: text) -> str:
+    """Return the summary of some audits."""
+    return "\n\n".join("\n".join(_audit(result, style)) for result in results)
+
+
+def _audit(result: AuditResult, style: Style) -> Iterator[str]:
+    status = style(result.status.upper(), _COLOURS[result.status])
+    yield f"Audit {result.audit.key}, version {result.audit.version}: {status} in {_seconds(result.duration_s)}"
+    if result.reason:
+        yield from _wrapped(result.reason, "  ")
+    yield from _records(result)
+    yield from _findings(result, style)
+    yield from _coverage(result, style)
+    yield from _deliveries(result, style)
+    yield from _problems(result, style)
+
+
+def _records(result: AuditResult) -> Iterator[str]:
+    types: Counter[str] = Counter()
+    for worker in result.workers:
+        if worker.kind == "cloud":
+            types.update(worker.record_types)
+    yield ""
+    yield f"Records read: {sum(types.values()):,}"
+    for record_type, count in sorted(types.items(), key=lambda item: (-item[1], item[0])):
+        yield f"  {record_type:<40} {count:>12,}"
+
+
+def _findings(result: AuditResult, style: Style) -> Iterator[str]:
+    total = sum(result.severities.values())
+    yield ""
+    yield f"Findings: {total:,}"
+    for severity in SEVERITIES:
+        count = result.severities.get(severity, 0)
+        if not count:
+            continue
+        yield f"  {style(f'{severity:<40}', _COLOURS[severity])} {count:>12,}"
+        listed = [finding for finding in result.findings if finding.severity == severity][: _SHOWN[severity]]
+        for finding in listed:
+            yield from _wrapped(finding.description or finding.check_id, "    - ", "      ")
+            if finding.reference:
+                yield f"      {finding.reference}"
+        if count > len(listed):
+            yield f"    - and {count - len(listed):,} more"
+
+
+def _coverage(result: AuditResult, style: Style) -> Iterator[str]:
+    yield ""
+    yield f"Coverage (scopes x resource types): {sum(result.coverage.values()):,}"
+    for state, count in result.coverage.items():
+        yield f"  {style(f'{state:<40}', _COLOURS.get(state, 'yellow'))} {count:>12,}"
+    for hole in result.holes[:_SHOWN_HOLES]:
+        yield from _wrapped(f"{hole.state}: {hole.resource_type} in {hole.scope}: {hole.error or ''}", "    - ", "      ")
+    unlisted = sum(count for state, count in result.coverage.items() if state != "ok") - _SHOWN_HOLES
+    if unlisted > 0:
+        yield f"    - and {unlisted:,} more"
+
+
+def _deliveries(result: AuditResult, style: Style) -> Iterator[str]:
+    yield ""
+    yield f"{'Stores and alerts':<30} {'emitted':>11} {'delivered':>11} {'rejected':>11} {'lost':>11}"
+    for worker in result.workers:
+        if worker.delivery is None:
+            continue
+        numbers = worker.delivery
+        line = f"  {f'{worker.key} ({worker.kind})':<28} {numbers.emitted:>11,} {numbers.delivered:>11,}"
+        bad = f" {numbers.rejected:>11,} {numbers.lost:>11,}"
+        yield line + (style(bad, "red") if numbers.rejected or numbers.lost else bad)
+        for output in worker.outputs:
+            yield f"    {output}"
+
+
+def _problems(result: AuditResult, style: Style) -> Iterator[str]:
+    problems = [line for worker in result.workers for line in _worker_problems(worker)]
+    if problems:
+        yield ""
+        yield style("Problems", "red")
+        for problem in problems:
+            yield from _wrapped(problem, "  - ", "    ")
+
+
+def _worker_problems(worker: WorkerResult) -> Iterator[str]:
+    if worker.outcome != "ok":
+        yield f"{worker.name} ({worker.kind}) {worker.outcome}: {worker.message}"
+    if worker.rejected_out:
+        yield f"{worker.name} yielded {worker.rejected_out:,} records that are not JSON; they are in the dead letters"
+    errors = worker.errors - worker.rejected_out
+    if errors > 0:
+        yield f"{worker.name} ({worker.kind}) failed on {errors:,} records; the log names the first ones"
+
+
+def _wrapped(text: str, first: str, rest: str | None = None) -> list[str]:
+    return textwrap.wrap(
+        text,
+        _WIDTH,
+        initial_indent=first,
+        subsequent_indent=first if rest is None else rest,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _seconds(duration_s: float) -> str:
+    if duration_s < 60:
+        return f"{duration_s:.1f} s"
+    minutes, seconds = divmod(round(duration_s), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d} h" if hours else f"{minutes}:{seconds:02d} min"

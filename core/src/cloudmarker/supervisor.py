@@ -1,0 +1,576 @@
+"""One audit's processes: start them, join them by pipes, watch them, and make the result of what they report.
+
+The supervisor never touches a record of a plugin and never blocks on a pipe of records: it listens to the workers' control
+connections, which also tell it of every death. Its own records (the last one of each audit) go out when all producers have
+ended, over pipes that are empty until then.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from multiprocessing import connection, forkserver
+from multiprocessing.context import ForkServerContext, ForkServerProcess
+from types import ModuleType
+from typing import Any
+
+from cloudmarker import logs
+from cloudmarker._process import Message, Sent, Task, decode_message, main
+from cloudmarker.channel import FanOut, Pipe
+from cloudmarker.contracts import SEVERITIES, Kind, Severity
+from cloudmarker.coverage import HOLES, STATES, State
+from cloudmarker.errors import ConfigError
+from cloudmarker.plugins import registry
+from cloudmarker.records import Stamper, encode
+from cloudmarker.report import Snapshot
+from cloudmarker.results import (
+    MAX_LISTED,
+    AuditInfo,
+    AuditResult,
+    Delivery,
+    Finding,
+    Hole,
+    Outcome,
+    Status,
+    WorkerResult,
+)
+from cloudmarker.state import state_dir
+
+KINDS: tuple[Kind, ...] = ("cloud", "event", "store", "alert")
+SECTIONS: Mapping[Kind, str] = {"cloud": "clouds", "event": "events", "store": "stores", "alert": "alerts"}
+PIPE_BYTES = 1024 * 1024
+"""The size asked for each pipe; the system may give less. A pipe that holds some batches keeps both ends busy."""
+STOP_READING_S = 10.0
+"""After the first signal: how long clouds may take to stop reading before they are killed."""
+STOP_ALL_S = 30.0
+"""After the first signal: how long everything may take to drain and finish before the rest is killed."""
+
+log = logging.getLogger("cloudmarker.manager")
+
+
+def context() -> ForkServerContext:
+    """Return the multiprocessing context of the workers.
+
+    A fork server: workers start in milliseconds from a process that has the pipeline loaded and no threads, and inherit no
+    file descriptor but their own.
+    """
+    found = multiprocessing.get_context("forkserver")
+    found.set_forkserver_preload(["cloudmarker._process", "cloudmarker.plugins"])
+    return found
+
+
+def warm_up() -> None:
+    """Start the fork server, which loads the pipeline while this process goes on, e.g. reading the configuration."""
+    context()
+    forkserver.ensure_running()
+
+
+@dataclass
+class _Process:
+    """A worker process and what is known of it."""
+
+    kind: Kind
+    keys: tuple[str, ...]
+    process: ForkServerProcess
+    control: connection.Connection
+    ready: bool = False
+    gone: bool = False
+    sent: dict[str, Sent] = field(default_factory=dict)
+
+
+@dataclass
+class _Plugin:
+    """A plugin and the latest that its process reported of it."""
+
+    key: str
+    kind: Kind
+    latest: Snapshot
+    outcome: Outcome | None = None
+    message: str = ""
+    origins: int = 0
+
+
+class AuditRun:
+    """One run of one audit.
+
+    Args:
+        audit_key: key of the audit in ``config["audits"]``.
+        audit_version: ``%Y%m%d_%H%M%S``, UTC.
+        config: the whole configuration, checked.
+    """
+
+    def __init__(self, audit_key: str, audit_version: str, config: Mapping[str, Any]) -> None:
+        audit = config["audits"][audit_key]
+        self.info = AuditInfo(
+            audit_key, audit_version, {kind: tuple(audit.get(SECTIONS[kind]) or ()) for kind in KINDS}
+        )
+        self.plugins = {
+            (kind, key): _Plugin(key, kind, Snapshot(key, kind)) for kind in KINDS for key in self.info.plugins[kind]
+        }
+        self.problems: list[str] = []
+        self.result: AuditResult | None = None
+        self.on_begin: Callable[[AuditInfo], None] | None = None
+        self._config = config
+        self._processes: list[_Process] = []
+        self._own: FanOut | None = None
+        self._own_pipes: tuple[Pipe, ...] = ()
+        self._stamper = Stamper(audit_key, audit_version, "audit", "Audit", "audit")
+        self._findings: dict[Severity, list[Finding]] = {severity: [] for severity in SEVERITIES}
+        self._holes: list[Hole] = []
+        self._started = time.time()
+        self._start = time.monotonic()
+        self._began = False
+        self._stop_reason = ""
+        self._stop_at = 0.0
+
+    # Starting
+
+    def start(self) -> None:
+        """Start every worker process; none reads before :meth:`handle` has heard that all are ready."""
+        plan = _Plan(self.info)
+        levels = logs.levels(self._config.get("logger") or {})
+        state = str(state_dir(self._config))
+        spawn = context()
+        for kind, keys in plan.processes:
+            name = plan.name(kind, keys)
+            control, theirs = spawn.Pipe()
+            task = Task(
+                kind=kind,
+                audit_key=self.info.key,
+                audit_version=self.info.version,
+                plugins=[(key, self._plugin_config(key)) for key in keys],
+                inputs=plan.inputs(name),
+                outputs=plan.outputs(name),
+                control=theirs,
+                log_levels=levels,
+                state_dir=state,
+            )
+            process = spawn.Process(target=main, args=(task,), name=name, daemon=True)
+            with _main_module_left_alone():
+                process.start()
+            theirs.close()
+            self._processes.append(_Process(kind, keys, process, control))
+        plan.close_readers_and_writers()
+        self._own = FanOut(plan.own_pipes())
+
+    def _plugin_config(self, key: str) -> Mapping[str, Any]:
+        """Return what a worker loads: a short name is resolved here, so that workers need not look for plugins."""
+        entry = (self._config.get("plugins") or {}).get(key) or {}
+        name = entry.get("plugin", key)
+        registered = registry().plugins.get(name)
+        return {"plugin": registered.spec.target if registered else name, "params": entry.get("params") or {}}
+
+    # Listening
+
+    def connections(self) -> list[connection.Connection]:
+        """Return the connections that :meth:`handle` takes, of the workers that are alive."""
+        return [process.control for process in self._processes if not process.gone]
+
+    @property
+    def ended(self) -> bool:
+        """Return whether every worker has ended."""
+        return all(process.gone for process in self._processes)
+
+    @property
+    def loaded(self) -> bool:
+        """Return whether every worker has loaded its plugin, or failed to."""
+        return all(process.ready or process.gone for process in self._processes)
+
+    def handle(self, conn: connection.Connection) -> None:
+        """Take what a worker has to say, its death included."""
+        process = next(p for p in self._processes if p.control is conn)
+        try:
+            message = decode_message(conn.recv_bytes())
+        except (EOFError, OSError):
+            self._died(process)
+        else:
+            self._heard(process, message)
+        self._advance()
+
+    def _heard(self, process: _Process, message: Message) -> None:
+        if message.log is not None:
+            logs.handle(message.log)
+        if message.config_problem:
+            self.problems.append(message.config_problem)
+        for snapshot in message.snapshots:
+            self.plugins[process.kind, snapshot.key].latest = snapshot
+            self._holes += snapshot.holes[: MAX_LISTED - len(self._holes)]
+            for finding in snapshot.findings:
+                listed = self._findings[finding.severity]
+                if len(listed) < MAX_LISTED:
+                    listed.append(finding)
+        for sent in message.sent:
+            process.sent[sent.target] = sent
+        process.ready = process.ready or message.ready
+        if message.end:
+            self._gone(process)
+
+    def _died(self, process: _Process) -> None:
+        self._gone(process)
+        message = _cause_of_death(process.process.exitcode)
+        for key in process.keys:
+            plugin = self.plugins[process.kind, key]
+            plugin.outcome, plugin.message = "killed", message
+            log.error("%s_%s: %s", self.info.key, key, message)
+
+    def _gone(self, process: _Process) -> None:
+        process.gone = True
+        process.control.close()
+        process.process.join(timeout=5)
+
+    def _advance(self) -> None:
+        """Start the reading when all are ready; send the audit's own record when all producers have ended."""
+        if not self._began:
+            if self.loaded and not self.problems:
+                self._began = True
+                if self.on_begin is not None:
+                    self.on_begin(self.info)
+                for process in self._processes:
+                    with contextlib.suppress(OSError):  # it died meanwhile, which its connection tells
+                        if not process.gone:
+                            process.control.send_bytes(b"go")
+        elif self._own is not None and all(p.gone for p in self._processes if p.kind in ("cloud", "event")):
+            self._send_own_record(self._own)
+            self._own, own = None, self._own
+            own.end({})
+            self._own_pipes = own.pipes
+
+    # Ending
+
+    def stop(self, reason: str) -> None:
+        """Stop reading, let the rest drain and finish; :meth:`tick` bounds the time that takes."""
+        if self._stop_reason:
+            return
+        self._stop_reason, self._stop_at = reason, time.monotonic()
+        for process in self._processes:
+            if process.kind == "cloud":
+                _signal(process, signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Kill every worker that is left."""
+        for process in self._processes:
+            _signal(process, signal.SIGKILL)
+
+    def tick(self) -> None:
+        """Kill what has not stopped in time."""
+        if not self._stop_reason:
+            return
+        waited = time.monotonic() - self._stop_at
+        for process in self._processes:
+            if waited > STOP_ALL_S or (waited > STOP_READING_S and process.kind == "cloud"):
+                _signal(process, signal.SIGKILL)
+
+    def finish(self) -> AuditResult:
+        """Make the result. Called once, after every worker has ended."""
+        workers = tuple(self._worker_result(self.plugins[kind, key]) for kind in KINDS for key in self.info.plugins[kind])
+        status, reason = self._status(workers)
+        self.result = AuditResult(
+            audit=self.info,
+            status=status,
+            workers=workers,
+            coverage=self._coverage(),
+            holes=tuple(self._holes),
+            severities=self._severities(),
+            findings=tuple(finding for severity in SEVERITIES for finding in self._findings[severity]),
+            started=self._started,
+            duration_s=time.monotonic() - self._start,
+            reason=reason,
+            interrupted=bool(self._stop_reason),
+        )
+        return self.result
+
+    def _coverage(self) -> dict[State, int]:
+        counts: Counter[str] = Counter()
+        for plugin in self.plugins.values():
+            counts.update(plugin.latest.coverage)
+        return {state: counts[state] for state in STATES if counts[state]}
+
+    def _severities(self) -> dict[Severity, int]:
+        counts: Counter[str] = Counter()
+        for plugin in self.plugins.values():
+            if plugin.kind == "event":
+                counts.update(plugin.latest.severities)
+        return {severity: counts[severity] for severity in SEVERITIES if counts[severity]}
+
+    def _worker_result(self, plugin: _Plugin) -> WorkerResult:
+        latest = plugin.latest
+        outcome: Outcome = plugin.outcome or latest.outcome or "stopped"
+        return WorkerResult(
+            name=f"{self.info.key}_{plugin.key}",
+            key=plugin.key,
+            kind=plugin.kind,
+            outcome=outcome,
+            message=plugin.message or latest.message,
+            records_in=latest.records_in,
+            records_out=latest.records_out,
+            rejected_out=latest.rejected_out,
+            errors=latest.errors,
+            record_types=latest.record_types,
+            delivery=self._delivery(plugin, outcome) if plugin.kind in ("store", "alert") else None,
+            outputs=tuple(latest.outputs),
+            duration_s=latest.duration_s,
+        )
+
+    def _delivery(self, plugin: _Plugin, outcome: Outcome) -> Delivery:
+        target = _worker_name(self.info.key, plugin.kind, (plugin.key,))
+        handed = [process.sent[target] for process in self._processes if target in process.sent]
+        handed += [Sent(pipe.target, pipe.sent, pipe.dropped) for pipe in self._own_pipes if pipe.target == target]
+        latest = plugin.latest
+        # A producer that was killed may have sent more than it lived to report.
+        emitted = max(sum(sent.sent + sent.dropped for sent in handed), latest.records_in) - latest.skipped
+        delivered = latest.accepted if outcome == "ok" else 0
+        return Delivery(emitted, delivered, latest.rejected, max(0, emitted - delivered - latest.rejected))
+
+    def _status(self, workers: Sequence[WorkerResult]) -> tuple[Status, str]:
+        """Return the status and the reason for it, the worst first."""
+        for worker in workers:
+            if worker.outcome == "killed" or (worker.outcome == "failed" and worker.kind != "cloud"):
+                return "failed", f"{worker.name} {worker.outcome}: {worker.message}"
+            delivery = worker.delivery
+            if delivery and (delivery.rejected or delivery.lost):
+                return "failed", f"{worker.name} did not deliver {delivery.rejected + delivery.lost} records"
+            if worker.rejected_out or worker.errors:
+                return "failed", f"{worker.name} failed on {worker.rejected_out + worker.errors} records"
+        for worker in workers:
+            if worker.outcome in ("failed", "stopped"):
+                return "incomplete", f"{worker.name} {worker.outcome}: {worker.message}"
+        holes = {state: count for state, count in self._coverage().items() if state in HOLES}
+        if holes:
+            return "incomplete", "coverage has holes: " + ", ".join(f"{n} {state}" for state, n in holes.items())
+        if self._stop_reason:
+            return "incomplete", self._stop_reason
+        return "complete", ""
+
+    def _send_own_record(self, output: FanOut) -> None:
+        """Send the audit record: what is known of the audit before its stores have ended."""
+        producers = [
+            self._worker_result(self.plugins[kind, key]) for kind in ("cloud", "event") for key in self.info.plugins[kind]
+        ]
+        status, reason = self._status(producers)
+        types: Counter[str] = Counter()
+        for worker in producers:
+            if worker.kind == "cloud":
+                types.update(worker.record_types)
+        record = {
+            "ext": {"record_type": "audit"},
+            "com": {
+                "record_type": "audit",
+                "cloud_type": "",
+                "reference": f"{self.info.key}/{self.info.version}",
+                "status": status,
+                "reason": reason,
+                "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._started)),
+                "duration_s": round(time.monotonic() - self._start, 3),
+                "records": dict(types),
+                "events": self._severities(),
+                "coverage": self._coverage(),
+                "workers": [
+                    {
+                        "name": worker.name,
+                        "kind": worker.kind,
+                        "outcome": worker.outcome,
+                        "message": worker.message,
+                        "records_in": worker.records_in,
+                        "records_out": worker.records_out,
+                        "errors": worker.errors,
+                        "rejected": worker.rejected_out,
+                    }
+                    for worker in producers
+                ],
+            },
+        }
+        output.put(self._stamper.line(record), "audit", self._stamper.worker)  # type: ignore[arg-type]
+
+
+class _Plan:
+    """Which processes an audit has, and the pipes between them."""
+
+    def __init__(self, info: AuditInfo) -> None:
+        self._audit = info.key
+        self.processes: list[tuple[Kind, tuple[str, ...]]] = []
+        for kind in KINDS:
+            keys = info.plugins[kind]
+            groups = [keys[i :: _cores()] for i in range(_cores())] if kind == "event" else [(key,) for key in keys]
+            self.processes += [(kind, tuple(group)) for group in groups if group]
+        self._readers: dict[str, list[tuple[connection.Connection, tuple[str, ...]]]] = {}
+        self._writers: dict[str, list[tuple[str, connection.Connection]]] = {}
+        self._own = f"{info.key}_audit"
+        self._make_pipes()
+
+    def name(self, kind: Kind, keys: tuple[str, ...]) -> str:
+        """Return the name of a worker process."""
+        return _worker_name(self._audit, kind, keys)
+
+    def inputs(self, name: str) -> list[tuple[connection.Connection, tuple[str, ...]]]:
+        """Return the readers' ends of a process."""
+        return self._readers.get(name, [])
+
+    def outputs(self, name: str) -> list[tuple[str, connection.Connection]]:
+        """Return the writers' ends of a process."""
+        return self._writers.get(name, [])
+
+    def own_pipes(self) -> list[Pipe]:
+        """Return the supervisor's own pipes, one to each store."""
+        return [Pipe(target, conn) for target, conn in self._writers.get(self._own, [])]
+
+    def close_readers_and_writers(self) -> None:
+        """Close, in this process, every end that a worker has."""
+        for readers in self._readers.values():
+            for conn, _ in readers:
+                conn.close()
+        for name, writers in self._writers.items():
+            if name != self._own:
+                for _, conn in writers:
+                    conn.close()
+
+    def _make_pipes(self) -> None:
+        routes: dict[Kind, tuple[Kind, ...]] = {"cloud": ("store", "event"), "event": ("alert",)}
+        for kind, keys in self.processes:
+            origins = tuple(f"{self._audit}_{key}" for key in keys)
+            for target_kind, target_keys in self.processes:
+                if target_kind in routes.get(kind, ()):
+                    self._join(self.name(kind, keys), origins, self.name(target_kind, target_keys))
+        for kind, keys in self.processes:
+            if kind == "store":
+                self._join(self._own, (self._own,), self.name(kind, keys))
+
+    def _join(self, source: str, origins: tuple[str, ...], target: str) -> None:
+        reader, writer = connection.Pipe(duplex=False)
+        _enlarge(writer)
+        self._readers.setdefault(target, []).append((reader, origins))
+        self._writers.setdefault(source, []).append((target, writer))
+
+
+def _worker_name(audit_key: str, kind: Kind, keys: tuple[str, ...]) -> str:
+    """Return the name of a worker process, unique in its audit: a store may also serve as an alert."""
+    return f"{audit_key}_{'+'.join(keys)} ({kind})"
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _enlarge(conn: connection.Connection) -> None:
+    """Ask for a larger pipe where the system can; a smaller one only costs more switches between processes."""
+    if sys.platform == "linux":
+        import fcntl
+
+        f_setpipe_sz = 1031  # fcntl.F_SETPIPE_SZ has a name only since Python 3.10.? builds with newer headers
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(conn.fileno(), f_setpipe_sz, PIPE_BYTES)
+
+
+def _signal(process: _Process, signum: signal.Signals) -> None:
+    if not process.gone and process.process.pid is not None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.process.pid, signum)
+
+
+def _cause_of_death(exitcode: int | None) -> str:
+    if exitcode is not None and exitcode < 0:
+        with contextlib.suppress(ValueError):
+            return f"its process was killed by {signal.Signals(-exitcode).name}"
+    return f"its process ended unexpectedly (exit code {exitcode})"
+
+
+@contextlib.contextmanager
+def _main_module_left_alone() -> Iterator[None]:
+    """Keep workers from importing the program's main module: a script without a ``__main__`` guard would run again."""
+    module: ModuleType = sys.modules["__main__"]
+    saved = {name: module.__dict__.pop(name) for name in ("__file__", "__spec__") if name in module.__dict__}
+    module.__dict__["__spec__"] = None
+    try:
+        yield
+    finally:
+        module.__dict__.update(saved)
+
+
+def run_audits(
+    audits: Sequence[AuditRun],
+    *,
+    on_tick: Callable[[], None] | None = None,
+    on_end: Callable[[AuditResult], None] | None = None,
+) -> list[AuditResult]:
+    """Run audits side by side to their ends.
+
+    SIGINT and SIGTERM stop the reading and let the rest finish; a second one kills every worker.
+
+    Args:
+        audits: audits that have been started.
+        on_tick: called some times a second while they run.
+        on_end: called when an audit has ended.
+
+    Returns:
+        Their results, in the same order.
+
+    Raises:
+        ConfigError: plugins did not accept their parameters; nothing was read.
+    """
+    signals: list[int] = []
+    heeded = 0
+    with _catch_signals(signals):
+        while not all(audit.result for audit in audits):
+            _listen(audits)
+            if len(signals) > heeded:
+                _heed(audits, signals, first=heeded == 0 and len(signals) == 1)
+                heeded = len(signals)
+            for audit in audits:
+                audit.tick()
+                if audit.ended and audit.result is None:
+                    result = audit.finish()
+                    if on_end is not None:
+                        on_end(result)
+            if on_tick is not None:
+                on_tick()
+    return [audit.result for audit in audits if audit.result is not None]
+
+
+def _listen(audits: Sequence[AuditRun]) -> None:
+    """Hear what workers say within a tenth of a second."""
+    owners = {conn: audit for audit in audits for conn in audit.connections()}
+    for conn in connection.wait(list(owners), timeout=0.1):
+        assert isinstance(conn, connection.Connection)  # nothing else is waited for
+        owners[conn].handle(conn)
+    problems = [problem for audit in audits for problem in audit.problems]
+    if problems and all(audit.loaded for audit in audits):
+        for audit in audits:
+            audit.kill()
+        raise ConfigError(problems)
+
+
+def _heed(audits: Sequence[AuditRun], signals: Sequence[int], *, first: bool) -> None:
+    reason = f"stopped by {signal.Signals(signals[0]).name}"
+    log.warning("%s: %s", reason, "reading stops, what was read is finished" if first else "killing the workers")
+    for audit in audits:
+        if first:
+            audit.stop(reason)
+        else:
+            audit.kill()
+
+
+@contextlib.contextmanager
+def _catch_signals(caught: list[int]) -> Iterator[None]:
+    """Append SIGINT and SIGTERM to *caught* instead of dying of them; does nothing outside the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = {
+        signum: signal.signal(signum, lambda number, _frame: caught.append(number))
+        for signum in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for signum, handler in previous.items():
+            signal.signal(signum, handler)

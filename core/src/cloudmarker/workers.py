@@ -1,0 +1,407 @@
+"""The work of each plugin kind: take records in, call the plugin, pass records on, count.
+
+The functions ending in ``_worker`` are the documented ones; they run over anything that has ``put`` and ``get``, with None
+as the end of input. The pipeline runs the same loops (:func:`run_cloud`, :func:`run_events`, :func:`run_store`) over pipes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from cloudmarker.channel import BUCKETS, Decoder, Input, Output, Queue, QueueInput, QueueOutput, RecordBatch
+from cloudmarker.contracts import Bucket, Cloud, Event, Incomplete, Record, Store
+from cloudmarker.coverage import State, coverage
+from cloudmarker.errors import PluginError, RecordError
+from cloudmarker.records import OriginType, Stamper, encode
+from cloudmarker.report import Report
+
+
+_END: Any = object()
+
+
+class Stopped(BaseException):
+    """Raised inside a cloud plugin's ``read`` when the audit is told to stop; not an Exception, so plugins let it pass."""
+
+
+@dataclass
+class Stop:
+    """The request to stop reading, as the worker process hears it from a signal.
+
+    Attributes:
+        requested: why, once it has been made.
+        reading: the plugin is being waited for, so an exception may be raised in it.
+    """
+
+    requested: str = ""
+    reading: bool = False
+
+
+@dataclass
+class Producer:
+    """A plugin that yields records: where they are stamped, counted and put."""
+
+    stamper: Stamper
+    output: Output
+    report: Report
+    audit_stamper: Stamper | None = None
+    """Stamps coverage records; None: they get the plugin's own stamps, and none is added for a plugin that yields none."""
+    last_com: dict[str, Any] = field(default_factory=dict)
+    """The ``com`` of the last record, as the plugin yielded it."""
+
+    def __post_init__(self) -> None:
+        self.report.reading = self._reading
+
+    def _reading(self) -> str:
+        """Return what was read last, for the progress display: its type and what contains it."""
+        com = self.last_com
+        place = com.get("parent") or com.get("scope") or ""
+        return f"{com['record_type']} {place}".strip() if com else ""
+
+    def put(self, record: Record) -> None:
+        """Stamp, encode and send one record; one that is not JSON is counted and becomes a dead letter."""
+        stamper, report = self.stamper, self.report
+        try:
+            com = record["com"]
+            record_type = com["record_type"]
+            if type(record_type) is not str:
+                raise TypeError
+            if record_type == "coverage":
+                report.saw_coverage(com)
+                stamper = self.audit_stamper or stamper
+            line = stamper.line(record)
+            report.record_types[record_type] += 1
+        except (RecordError, KeyError, TypeError, AttributeError) as exc:
+            report.rejected_out += 1
+            report.error("yielded", _reference(record), _explain(exc))
+            report.reject(record, _explain(exc))
+            return
+        if "severity" in com:
+            report.saw_event(com)
+        self.last_com = com
+        self.output.put(line, record_type, stamper.worker)
+
+    def cover_all(self, state: State, error: str | None = None) -> None:
+        """Add a coverage record for everything the plugin read."""
+        if self.audit_stamper is not None:
+            cloud_type = str(self.last_com.get("cloud_type") or "")
+            self.put(coverage(cloud_type, self.stamper.worker, "*", state, self.report.records_out(), error))
+
+
+def run_cloud(plugin: Cloud, producer: Producer, stop: Stop) -> None:
+    """Read everything a cloud plugin yields and put it; end the output, with the reason if it is incomplete."""
+    report = producer.report
+    incomplete = ""
+    try:
+        records = iter(plugin.read())
+        put = producer.put
+        while not stop.requested:
+            stop.reading = True
+            record = next(records, _END)
+            stop.reading = False
+            if record is _END:
+                break
+            put(record)
+    except Stopped:
+        pass
+    except Exception as exc:  # a plugin's read may raise anything; that ends the reading, and the audit says so
+        stop.reading = False
+        report.failed("reading ended", exc)
+        incomplete = report.message
+        producer.cover_all("failed", report.message)
+    stop.reading = False
+    if stop.requested:
+        report.outcome, report.message = "stopped", stop.requested
+        producer.cover_all("skipped", stop.requested)
+        incomplete = stop.requested
+    _close(plugin, report)
+    if not report.coverage:
+        producer.cover_all("ok")
+    if not incomplete and (holes := report.holes()):
+        incomplete = f"coverage has holes: {holes}"
+    report.incomplete = incomplete
+    report.ok()
+    producer.output.end({producer.stamper.worker: incomplete} if incomplete else {})
+
+
+@dataclass
+class Evaluator:
+    """One event plugin and where its events go."""
+
+    plugin: Event
+    producer: Producer
+    record_types: frozenset[str] | None = field(init=False)
+    buckets: frozenset[Bucket] = field(init=False)
+    ended: bool = False
+
+    def __post_init__(self) -> None:
+        wanted = getattr(self.plugin, "record_types", None)
+        self.record_types = None if wanted is None else frozenset(wanted)
+        self.buckets = frozenset(getattr(self.plugin, "buckets", BUCKETS))
+
+    def wants(self, record_type: str) -> bool:
+        """Return whether the plugin is to see records of this type; coverage is for those that ask for it by name."""
+        if self.record_types is None:
+            return not self.ended and record_type != "coverage"
+        return not self.ended and record_type in self.record_types
+
+    def evaluate(self, records: Iterable[Record]) -> None:
+        """Evaluate records; an exception costs one record, a PluginError ends the plugin."""
+        evaluate, put, report = self.plugin.eval, self.producer.put, self.producer.report
+        for record in records:
+            report.records_in += 1
+            try:
+                for event in evaluate(record) or ():
+                    put(event)
+            except PluginError as exc:
+                self._fail("evaluating", exc)
+                return
+            except Exception as exc:  # whatever one record makes a plugin raise costs that record only
+                report.error("evaluating", _reference(record), exc)
+
+    def finish(self, incomplete: Mapping[str, str]) -> None:
+        """Let the plugin yield its last events, close it, end its output."""
+        report = self.producer.report
+        finish = getattr(self.plugin, "finish", None)
+        if finish is not None and not self.ended:
+            try:
+                for event in finish() or ():
+                    self.producer.put(event)
+            except Exception as exc:  # as for any other method of a plugin: this branch fails, the others go on
+                self._fail("finishing", exc)
+        _close(self.plugin, report)
+        reason = report.message if report.outcome == "failed" else ""
+        if not reason and incomplete:
+            reason = f"its input is incomplete ({Incomplete(incomplete)})"
+        report.incomplete = reason
+        report.ok()
+
+    def _fail(self, doing: str, exc: BaseException) -> None:
+        self.producer.report.failed(doing, exc)
+        self.ended = True
+
+
+def run_events(evaluators: Sequence[Evaluator], source: Input) -> None:
+    """Show every record to every event plugin that wants its type, decoding each record once; then end the outputs."""
+    buckets = frozenset[Bucket]().union(*(evaluator.buckets for evaluator in evaluators))
+    decoder = Decoder(buckets)
+    for batch in source.batches():
+        for part, wanting in _parts(batch, evaluators):
+            records = decoder.records(part)
+            for evaluator in wanting:
+                evaluator.evaluate(records)
+    for evaluator in evaluators:
+        evaluator.finish(source.incomplete)
+    outputs = {id(evaluator.producer.output): evaluator.producer.output for evaluator in evaluators}
+    incomplete = {
+        evaluator.producer.stamper.worker: evaluator.producer.report.incomplete
+        for evaluator in evaluators
+        if evaluator.producer.report.incomplete
+    }
+    for output in outputs.values():
+        output.end(incomplete)
+
+
+def _parts(batch: RecordBatch, evaluators: Sequence[Evaluator]) -> Iterator[tuple[RecordBatch, list[Evaluator]]]:
+    """Yield (part of the batch, the evaluators that want all of it), in order; parts that nobody wants are left out."""
+    types = dict.fromkeys(record_type for record_type, _ in batch.runs)
+    wanting = {record_type: [e for e in evaluators if e.wants(record_type)] for record_type in types}
+    groups = list(wanting.values())
+    if all(group == groups[0] for group in groups):
+        if groups[0]:
+            yield batch, groups[0]
+        return
+    lines = batch.data.split(b"\n")
+    at = 0
+    for record_type, count in batch.runs:
+        if wanting[record_type]:
+            data = b"\n".join(lines[at : at + count])
+            yield RecordBatch(batch.origin_worker, [(record_type, count)], data), wanting[record_type]
+        at += count
+
+
+def run_store(plugin: Store, source: Input, report: Report, origins: Sequence[str] = ()) -> None:
+    """Give a store or alert every record that it wants, then let it deliver.
+
+    Args:
+        plugin: the store or alert.
+        source: where the records come from.
+        report: what is counted.
+        origins: the origin workers that the records may come from, if they are known.
+    """
+    begin = getattr(plugin, "begin", None)
+    try:
+        if begin is not None and origins:
+            begin(tuple(origins))
+        write = _batch_writer(plugin, report)
+        wanted = getattr(plugin, "record_types", None)
+        types = None if wanted is None else frozenset(wanted)
+        for received in source.batches():
+            report.records_in += received.count
+            batch = received if types is None else received.only(types)
+            report.skipped += received.count - (batch.count if batch else 0)
+            if batch is not None:
+                write(batch)
+    except PluginError as exc:
+        report.failed("writing", exc)
+    except Exception as exc:  # begin, or a reader's fault: the branch ends, the others go on
+        report.failed("writing", exc)
+    _end_store(plugin, source, report)
+
+
+def _batch_writer(plugin: Store, report: Report) -> Any:
+    write_batch = getattr(plugin, "write_batch", None)
+    if write_batch is not None:
+
+        def write_whole(batch: RecordBatch) -> None:
+            try:
+                write_batch(batch)
+            except PluginError:
+                raise
+            except Exception as exc:  # the contract: any other exception rejects what was given
+                report.rejected += batch.count
+                report.error("writing", f"a batch of {batch.count} records of {batch.origin_worker}", exc)
+                for record in Decoder().records(batch):
+                    report.reject(record, exc)
+            else:
+                report.accepted += batch.count
+
+        return write_whole
+
+    decoder = Decoder()
+    write = plugin.write
+
+    def write_each(batch: RecordBatch) -> None:
+        for record in decoder.records(batch):
+            try:
+                write(record)
+            except PluginError:
+                raise
+            except Exception as exc:  # the contract: any other exception rejects this record
+                report.rejected += 1
+                report.error("writing", _reference(record), exc)
+                report.reject(record, exc)
+            else:
+                report.accepted += 1
+
+    return write_each
+
+
+def _end_store(plugin: Store, source: Input, report: Report) -> None:
+    abort = getattr(plugin, "abort", None)
+    incomplete = dict(source.incomplete)
+    if report.outcome == "failed":
+        incomplete[report.worker] = report.message
+    try:
+        if incomplete and abort is not None:
+            abort(Incomplete(incomplete))
+        else:
+            plugin.done()
+    except Exception as exc:  # delivery of what was accepted is in doubt: the supervisor counts it as lost
+        report.failed("delivering", exc)
+    outputs = getattr(plugin, "outputs", None)
+    if outputs is not None and report.outcome != "failed":
+        report.outputs = [str(output) for output in outputs()]
+    report.incomplete = str(Incomplete(incomplete)) if incomplete else ""
+    report.ok()
+
+
+def _close(plugin: Any, report: Report) -> None:
+    try:
+        plugin.done()
+    except Exception as exc:  # all records are out; the worker's failure is still to be seen
+        report.failed("closing", exc)
+
+
+def _explain(exc: Exception) -> Exception:
+    """Return what to say of a record whose shape is wrong."""
+    if isinstance(exc, RecordError):
+        return exc
+    return RecordError("a record must be a dict with a dict com, and in it a string record_type")
+
+
+def _reference(record: Any) -> str:
+    """Return what identifies a record in a log line, whatever shape it has."""
+    try:
+        com = record["com"]
+        return str(com.get("reference") or com.get("record_id") or "")
+    except (TypeError, KeyError, AttributeError):
+        return ""
+
+
+# The documented functions.
+
+
+def cloud_worker(
+    audit_key: str, audit_version: str, plugin_key: str, plugin: Cloud, output_queues: Sequence[Queue]
+) -> None:
+    """Put every record that a cloud plugin yields into each queue.
+
+    No end mark is put: other workers may feed the same queues, so whoever made them puts the None.
+
+    Args:
+        audit_key: key of the audit in the configuration.
+        audit_version: version of the run, ``%Y%m%d_%H%M%S``.
+        plugin_key: key of the plugin in the configuration.
+        plugin: the cloud plugin.
+        output_queues: queues to put records into.
+    """
+    producer = _queue_producer(audit_key, audit_version, plugin_key, plugin, "cloud", output_queues)
+    run_cloud(plugin, producer, Stop())
+
+
+def event_worker(
+    audit_key: str,
+    audit_version: str,
+    plugin_key: str,
+    plugin: Event,
+    input_queue: Queue,
+    output_queues: Sequence[Queue],
+) -> None:
+    """Evaluate every record of a queue and put the events into each output queue, until None is found.
+
+    Args:
+        audit_key: key of the audit in the configuration.
+        audit_version: version of the run, ``%Y%m%d_%H%M%S``.
+        plugin_key: key of the plugin in the configuration.
+        plugin: the event plugin.
+        input_queue: queue to get records from.
+        output_queues: queues to put event records into.
+    """
+    producer = _queue_producer(audit_key, audit_version, plugin_key, plugin, "event", output_queues)
+    run_events([Evaluator(plugin, producer)], QueueInput(input_queue))
+
+
+def store_worker(audit_key: str, audit_version: str, plugin_key: str, plugin: Store, input_queue: Queue) -> None:
+    """Write every record of a queue to a store plugin, until None is found; then call its ``done``.
+
+    Args:
+        audit_key: key of the audit in the configuration.
+        audit_version: version of the run, ``%Y%m%d_%H%M%S``.
+        plugin_key: key of the plugin in the configuration.
+        plugin: the store plugin.
+        input_queue: queue to get records from.
+    """
+    run_store(plugin, QueueInput(input_queue), Report(plugin_key, "store", f"{audit_key}_{plugin_key}"))
+
+
+def alert_worker(audit_key: str, audit_version: str, plugin_key: str, plugin: Store, input_queue: Queue) -> None:
+    """Write every event of a queue to an alert plugin, until None is found; then call its ``done``.
+
+    Args:
+        audit_key: key of the audit in the configuration.
+        audit_version: version of the run, ``%Y%m%d_%H%M%S``.
+        plugin_key: key of the plugin in the configuration.
+        plugin: the alert plugin.
+        input_queue: queue to get event records from.
+    """
+    run_store(plugin, QueueInput(input_queue), Report(plugin_key, "alert", f"{audit_key}_{plugin_key}"))
+
+
+def _queue_producer(
+    audit_key: str, audit_version: str, plugin_key: str, plugin: object, kind: OriginType, queues: Sequence[Queue]
+) -> Producer:
+    stamper = Stamper(audit_key, audit_version, plugin_key, type(plugin).__name__, kind)
+    report = Report(plugin_key, "cloud" if kind == "cloud" else "event", stamper.worker)
+    return Producer(stamper, QueueOutput(queues), report)
