@@ -10,7 +10,9 @@ import contextlib
 import gc
 import logging
 import os
+import resource
 import signal
+import sys
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -135,7 +137,13 @@ def main(task: Task) -> None:
     threading.Thread(target=_tick, args=(worker, control), name="ticker", daemon=True).start()
     if loaded:
         worker.run(stop)
-    log.info("%s: ended", worker.name)
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    log.info(
+        "%s: ended, %.2f s of processor time, %d MB of memory at most",
+        worker.name,
+        usage.ru_utime + usage.ru_stime,
+        usage.ru_maxrss // (1024 if sys.platform == "linux" else 1024 * 1024),  # kilobytes, but bytes on macOS
+    )
     control.send(Message(snapshots=worker.snapshots(), sent=worker.sent(), end=True))
 
 

@@ -168,6 +168,16 @@ class OptionalStore(Protocol):
 
     record_types: Sequence[str] | None
 
+    def begin(self, origins: Sequence[str]) -> None:
+        """Prepare for records of these origin workers, the only ones that will come.
+
+        Called once, before the first record. An origin that yields nothing is known only from here.
+
+        Raises:
+            Exception: the plugin ends here; the audit is marked failed.
+        """
+        ...
+
     def write_batch(self, batch: Batch) -> None:
         """Accept a batch as bytes; called instead of :meth:`Store.write`, with the same duties.
 

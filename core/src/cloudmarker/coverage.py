@@ -1,6 +1,6 @@
 """Coverage: what a cloud plugin saw and what it did not, as records.
 
-A cloud plugin yields one coverage record for each scope × resource type that it set out to read. The framework counts
+A cloud plugin yields one coverage record for each scope x resource type that it set out to read. The framework counts
 them, lets them decide the audit's status, and delivers them to every store and event with the origin worker
 ``<audit>_audit``. A plugin that yields none gets one for everything it read.
 """
@@ -23,7 +23,7 @@ HOLES: frozenset[State] = frozenset({"denied", "throttled", "failed"})
 def coverage(
     cloud_type: str, scope: str, resource_type: str, state: State, count: int = 0, error: str | None = None
 ) -> Record:
-    """Return the coverage record for one scope × resource type.
+    """Return the coverage record for one scope x resource type.
 
     Args:
         cloud_type: as in the ``com.cloud_type`` of the plugin's records, e.g. ``azure``.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
+from hashlib import sha256
 from typing import Any
 
 from cloudmarker.contracts import SEVERITIES, Record, Severity
+
+_KNOWN = frozenset(SEVERITIES)
 
 
 def fingerprint(check_id: str, reference: str, discriminator: str = "") -> str:
@@ -19,8 +21,8 @@ def fingerprint(check_id: str, reference: str, discriminator: str = "") -> str:
     Returns:
         32 hexadecimal digits: the first half of the SHA-256 of the three, separated by NUL.
     """
-    text = "\0".join((check_id, reference.casefold(), discriminator))
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    text = f"{check_id}\0{reference.casefold()}\0{discriminator}"
+    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def finding(
@@ -51,11 +53,11 @@ def finding(
     Raises:
         ValueError: *severity* is not one of the five.
     """
-    if severity not in SEVERITIES:
+    if severity not in _KNOWN:
         raise ValueError(f"unknown severity {severity!r}; one of {', '.join(SEVERITIES)}")
-    source = record.get("com", {})
+    source = record.get("com") or {}
     cloud_type = source.get("cloud_type", "")
-    reference = source.get("reference") or ""
+    reference = str(source.get("reference") or "")
     return {
         "ext": {"cloud_type": cloud_type, "record_type": record_type, **(ext or {})},
         "com": {

@@ -17,8 +17,8 @@ from cloudmarker.errors import RecordError
 
 OriginType = Literal["cloud", "event", "audit"]
 
-MAX_NESTING = 500
-"""How deep lists and objects of a record may be nested; deeper is rejected."""
+MAX_NESTING = 300
+"""How deep lists and objects of a record may be nested for certain; what is much deeper is rejected."""
 
 _encode: Callable[[object], bytes] = msgspec.json.Encoder().encode
 _REFUSALS = (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError)
@@ -36,6 +36,8 @@ def encode(record: object) -> bytes:
         pass
     try:
         return _encode(_repair(record, "record", 0))
+    except RecursionError:
+        raise RecordError(f"record: nested more than {MAX_NESTING} deep") from None
     except _REFUSALS as exc:
         raise RecordError(f"record: {exc}") from exc
 
@@ -91,9 +93,11 @@ def _as_builtins(value: object, path: str) -> object:
 def _key(key: object, path: str) -> str:
     if isinstance(key, str):
         return _valid_unicode(key)
-    if isinstance(key, (int, float)) and not isinstance(key, bool):
-        return str(key)
-    raise RecordError(f"{_short(path)}: key of type {type(key).__qualname__}; keys must be strings or numbers")
+    try:
+        (name,) = decode(_encode({key: None}))
+    except _REFUSALS as exc:
+        raise RecordError(f"{_short(path)}: key of type {type(key).__qualname__} is not JSON") from exc
+    return str(name)
 
 
 def _valid_unicode(text: str) -> str:

@@ -150,11 +150,11 @@ class Report:
 
     def saw_event(self, com: dict[str, Any]) -> None:
         """Count one event record, and list it if few of its severity are listed."""
-        severity = com.get("severity")
+        severity = com["severity"]
         if severity not in SEVERITIES:
             severity = "info"
-        self.severities[severity] += 1
-        if self.severities[severity] <= MAX_LISTED:
+        self.severities[severity] = count = self.severities[severity] + 1
+        if count <= MAX_LISTED:
             text = {name: str(com.get(name) or "") for name in ("check_id", "reference", "description", "fingerprint")}
             self._findings.append(Finding(severity=severity, **text))
 

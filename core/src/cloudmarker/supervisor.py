@@ -361,7 +361,7 @@ class AuditRun:
             if worker.kind == "cloud":
                 types.update(worker.record_types)
         record = {
-            "ext": {"record_type": "audit"},
+            "ext": {"cloud_type": "", "record_type": "audit"},
             "com": {
                 "record_type": "audit",
                 "cloud_type": "",

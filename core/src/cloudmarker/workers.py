@@ -6,7 +6,7 @@ as the end of input. The pipeline runs the same loops (:func:`run_cloud`, :func:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -146,11 +146,11 @@ class Evaluator:
             return not self.ended and record_type != "coverage"
         return not self.ended and record_type in self.record_types
 
-    def evaluate(self, records: Iterable[Record]) -> None:
+    def evaluate(self, records: Sequence[Record]) -> None:
         """Evaluate records; an exception costs one record, a PluginError ends the plugin."""
         evaluate, put, report = self.plugin.eval, self.producer.put, self.producer.report
+        report.records_in += len(records)
         for record in records:
-            report.records_in += 1
             try:
                 for event in evaluate(record) or ():
                     put(event)

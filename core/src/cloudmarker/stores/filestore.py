@@ -19,7 +19,7 @@ from cloudmarker.records import encode
 
 _SAFE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.+@= ")
 _NAME_BYTES = 200
-_BUFFER_BYTES = 256 * 1024
+_BUFFER_BYTES = 64 * 1024
 _NO_FOLLOW = os.O_NOFOLLOW | os.O_CLOEXEC
 
 

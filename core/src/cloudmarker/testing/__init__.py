@@ -1,0 +1,16 @@
+"""What plugin authors need to test their plugins. First-party plugins are tested with the same.
+
+- :func:`check_plugin` holds a plugin class against the contract of its kind: a plugin's whole basic test is one call.
+- :mod:`cloudmarker.testing.records` makes records of every type.
+- :class:`MemoryStore` keeps what it is given.
+
+Nothing here needs a test framework: a failing check raises AssertionError.
+"""
+
+from __future__ import annotations
+
+from cloudmarker.testing import records
+from cloudmarker.testing.conformance import check_plugin
+from cloudmarker.testing.stores import MemoryStore
+
+__all__ = ["MemoryStore", "check_plugin", "records"]

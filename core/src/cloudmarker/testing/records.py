@@ -1,0 +1,254 @@
+"""Records for tests: one factory per record type; its record is complete and valid until told otherwise.
+
+A factory returns the record as a plugin would yield it, in the cloud ``example``. Keyword arguments replace fields
+of its ``com`` bucket; ``name`` follows ``reference``. :func:`stamped` adds what the framework adds: what stores and
+events are handed.
+
+::
+
+    rule = records.firewall_rule(direction="out")
+    for record in records.stamped(rule):
+        store.write(record)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from cloudmarker import coverage as _coverage
+from cloudmarker.channel import RecordBatch
+from cloudmarker.contracts import Record
+from cloudmarker.findings import finding as _finding
+from cloudmarker.records import OriginType, Stamper, decode, encode
+
+CLOUD_TYPE = "example"
+"""The ``cloud_type`` of the records made here."""
+
+_PROJECT = "//example/projects/sample"
+_STAMPER_ARGS = ("audit", "20260102_030405")
+
+
+def record(record_type: str, *, raw: Any = None, ext: dict[str, Any] | None = None, **com: Any) -> Record:
+    """Return a record of any type, with no more in ``com`` than every record has, and *com*.
+
+    Args:
+        record_type: of the ``com`` bucket, and of ``ext`` if *ext* does not say otherwise.
+        raw: what the cloud answered; by default an object with the id and the name.
+        ext: further fields of the ``ext`` bucket.
+        com: fields of the ``com`` bucket, to add or to replace.
+    """
+    common = {
+        "cloud_type": CLOUD_TYPE,
+        "record_type": record_type,
+        "reference": f"{_PROJECT}/{record_type}s/one",
+        **com,
+    }
+    return {
+        "raw": {"id": common["reference"], "name": common.get("name")} if raw is None else raw,
+        "ext": {"cloud_type": common["cloud_type"], "record_type": record_type, **(ext or {})},
+        "com": common,
+    }
+
+
+def _inventory(record_type: str, com: dict[str, Any], **defaults: Any) -> Record:
+    raw, ext = com.pop("raw", None), com.pop("ext", None)
+    common: dict[str, Any] = {
+        "name": str(com.get("reference", "one")).rsplit("/", 1)[-1],
+        "location": "north",
+        "tags": {"owner": "someone"},
+        "parent": _PROJECT,
+        "created": "2026-01-02T03:04:05Z",
+    }
+    return record(record_type, raw=raw, ext=ext, **{**common, **defaults, **com})
+
+
+def scope(**com: Any) -> Record:
+    """Return a scope record: a project at the top."""
+    return _inventory(
+        "scope", com, reference=_PROJECT, name="sample", parent=None, scope_type="project", state="active"
+    )
+
+
+def firewall(**com: Any) -> Record:
+    """Return a firewall record: one rule, one network."""
+    return _inventory("firewall", com, rule_count=1, networks=[f"{_PROJECT}/networks/one"], interfaces=[])
+
+
+def firewall_rule(**com: Any) -> Record:
+    """Return a firewall_rule record: anyone on the Internet may connect to port 22."""
+    defaults: dict[str, Any] = {
+        "firewall": f"{_PROJECT}/firewalls/one",
+        "network": None,
+        "entry": None,
+        "enabled": True,
+        "direction": "in",
+        "access": "allow",
+        "priority": 100,
+        "protocol": "tcp",
+        "source_addresses": ["0.0.0.0/0", "::/0"],
+        "source_ports": ["*"],
+        "destination_addresses": ["0.0.0.0/0", "::/0"],
+        "destination_ports": ["22"],
+    }
+    lists = (
+        "source_tags",
+        "source_identities",
+        "source_groups",
+        "destination_groups",
+        "target_tags",
+        "target_identities",
+    )
+    return _inventory("firewall_rule", com, **defaults, **{name: [] for name in lists})
+
+
+def compute(**com: Any) -> Record:
+    """Return a compute record: a running machine with a private and a public address."""
+    defaults: dict[str, Any] = {
+        "state": "running",
+        "size": "small",
+        "networks": [f"{_PROJECT}/networks/one"],
+        "subnets": [f"{_PROJECT}/subnets/one"],
+        "private_addresses": ["10.0.0.2"],
+        "public_addresses": ["192.0.2.2"],
+        "network_tags": [],
+        "identities": [],
+    }
+    return _inventory("compute", com, **defaults)
+
+
+def mock(n: int = 0, **com: Any) -> Record:
+    """Return the mock record with ``raw.data`` *n*."""
+    defaults = {"cloud_type": "mock", "reference": f"mock/{n}"}
+    return record("mock", **{"raw": {"data": n}, "ext": {"record_type": "foo"}, **defaults, **com})
+
+
+def coverage(**com: Any) -> Record:
+    """Return a coverage record: the firewalls of a project were read, all 3 of them."""
+    made = _coverage.coverage(CLOUD_TYPE, _PROJECT, "firewall", "ok", 3)
+    made["com"].update(com)
+    return made
+
+
+def audit(**com: Any) -> Record:
+    """Return an audit record: complete, with one cloud plugin."""
+    worker = {
+        "name": "audit_cloud",
+        "kind": "cloud",
+        "outcome": "ok",
+        "message": "",
+        "records_in": 0,
+        "records_out": 3,
+        "errors": 0,
+        "rejected": 0,
+    }
+    defaults: dict[str, Any] = {
+        "reference": "audit/20260102_030405",
+        "status": "complete",
+        "reason": "",
+        "started": "2026-01-02T03:04:05Z",
+        "duration_s": 1.5,
+        "records": {"firewall": 3},
+        "events": {},
+        "coverage": {"ok": 1},
+        "workers": [worker],
+    }
+    made = record("audit", **{**defaults, **com})
+    del made["raw"]
+    return made
+
+
+def event(record_type: str = "example_event", **com: Any) -> Record:
+    """Return an event record: what an event plugin yields for :func:`firewall_rule`."""
+    made = _finding(
+        firewall_rule(),
+        check_id="example_check",
+        record_type=record_type,
+        severity="high",
+        description="Something is wrong.",
+        recommendation="Put it right.",
+    )
+    made["com"].update(com)
+    return made
+
+
+def mock_event(**com: Any) -> Record:
+    """Return a mock_event record."""
+    return event("mock_event", **com)
+
+
+def firewall_rule_event(**com: Any) -> Record:
+    """Return a firewall_rule_event record: port 22 is exposed."""
+    return event("firewall_rule_event", **{"exposed_ports": [22], **com})
+
+
+def every_type() -> list[Record]:
+    """Return one record of each type that the framework knows, and one of a type that it does not know."""
+    return [
+        scope(),
+        firewall(),
+        firewall_rule(),
+        compute(),
+        *(mock(n) for n in range(4)),
+        mock_event(),
+        firewall_rule_event(),
+        coverage(),
+        audit(),
+        record("gadget"),
+    ]
+
+
+def awkward() -> list[Record]:
+    """Return records that are valid JSON and hard to swallow, of a record type that is not known to the framework."""
+    nested: Any = {"bottom": True}
+    for level in range(60):
+        nested = {"level": nested} if level % 2 else [nested]
+    values: dict[str, Any] = {
+        "unicode": "grüß\u200bGott \N{GRINNING FACE} \u202eright to left\u2028line\u0000null\ufffd",
+        "control": 'tab\tnewline\nquote"backslash\\',
+        "markup": "<script>alert('&amp;')</script> =1+1 ${HOME} {{x}} %s",
+        "numbers": [2**63, -(2**70), 2**53 + 1, 0.1, 1e308, -0.0],
+        "nested": nested,
+        "long": "x" * 1_000_000,
+        "wide": {f"key {n}": n for n in range(2_000)},
+        "keys": {"": 1, "a.b": 2, "$set": 3, "_id": 4, "a\nb": 5, "ключ": 6},
+        "mixed": [1, "two", None, [], {}, True],
+        "empty": {},
+        "list": ["one"],
+        "text": "just a string",
+        "null": None,
+    }
+    made = [record("gadget", raw=value, reference=f"{_PROJECT}/gadgets/{name}") for name, value in values.items()]
+    made[-1]["raw"] = None
+    bare = record("gadget", reference=f"{_PROJECT}/gadgets/bare")
+    del bare["raw"]
+    return [*made, bare]
+
+
+def stamped(*made: Record, plugin_key: str = "cloud", origin_type: OriginType = "cloud") -> list[Record]:
+    """Return records with the stamps, as a reader gets what one producer of one run sends.
+
+    Args:
+        made: records as plugins yield them.
+        plugin_key: ``origin_key``; their ``origin_worker`` is ``audit_<plugin key>``.
+        origin_type: of the producer.
+    """
+    stamper = Stamper(*_STAMPER_ARGS, plugin_key, "ExamplePlugin", origin_type)
+    return [decode(stamper.line(item)) for item in made]
+
+
+def batches(stamped_records: Iterable[Record]) -> Iterator[RecordBatch]:
+    """Yield stamped records as batches, one for each row of records with the same origin worker."""
+    lines: list[bytes] = []
+    runs: list[tuple[str, int]] = []
+    origin = ""
+    for item in stamped_records:
+        com = item["com"]
+        if lines and com["origin_worker"] != origin:
+            yield RecordBatch(origin, runs, b"\n".join(lines))
+            lines, runs = [], []
+        origin = com["origin_worker"]
+        lines.append(encode(item))
+        runs.append((com["record_type"], 1))
+    if lines:
+        yield RecordBatch(origin, runs, b"\n".join(lines))

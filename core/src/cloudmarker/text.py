@@ -1,0 +1,114 @@
+"""Words for people: lists, plurals, names and paragraphs in messages."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterable
+
+from cloudmarker.errors import CloudmarkerError
+
+_FRIENDLY = {
+    "azure": "Azure",
+    "gcp": "Google Cloud Platform (GCP)",
+}
+"""Technical string → the phrase a person expects to read."""
+
+
+class PluralizeError(CloudmarkerError):
+    """:func:`pluralize` was called with suffixes that do not fit."""
+
+
+def friendly_list(items: Iterable[object], conjunction: str = "and") -> str:
+    """Return *items* as a person would list them, with the comma before the conjunction.
+
+    Args:
+        items: what to list; anything that is no string is listed as ``str()`` shows it.
+        conjunction: the word before the last item.
+
+    >>> friendly_list([])
+    'none'
+    >>> friendly_list(["apple"])
+    'apple'
+    >>> friendly_list(["apple", "ball"])
+    'apple and ball'
+    >>> friendly_list(["apple", "ball", "cat"])
+    'apple, ball, and cat'
+    >>> friendly_list(["apple", "ball"], "or")
+    'apple or ball'
+    >>> friendly_list(["apple", "ball", "cat"], "or")
+    'apple, ball, or cat'
+    """
+    words = [str(item) for item in items]
+    if not words:
+        return "none"
+    if len(words) < 3:
+        return f" {conjunction} ".join(words)
+    return f"{', '.join(words[:-1])}, {conjunction} {words[-1]}"
+
+
+def friendly_string(technical_string: str) -> str:
+    """Return the phrase that a person expects for a technical string, or the string itself if there is none.
+
+    >>> friendly_string("azure")
+    'Azure'
+    >>> friendly_string("gcp")
+    'Google Cloud Platform (GCP)'
+    >>> friendly_string("somecloud")
+    'somecloud'
+    """
+    return _FRIENDLY.get(technical_string, technical_string)
+
+
+def pluralize(count: float, word: str, *suffixes: str) -> str:
+    """Return *word*, in its plural form unless *count* is 1.
+
+    Args:
+        count: how many there are.
+        word: the singular.
+        suffixes: none: the plural adds ``s``. One: the suffix to add. Two: the suffix to remove, and the one to put in
+            its place.
+
+    Raises:
+        PluralizeError: there are more than two suffixes, or *word* does not end in the one to remove; whatever *count*
+            is, so that a wrong call shows before the first plural.
+
+    >>> pluralize(0, "apple"), pluralize(1, "apple"), pluralize(2, "apple")
+    ('apples', 'apple', 'apples')
+    >>> pluralize(0, "potato", "es"), pluralize(1, "potato", "es"), pluralize(2, "potato", "es")
+    ('potatoes', 'potato', 'potatoes')
+    >>> pluralize(0, "sky", "y", "ies"), pluralize(1, "sky", "y", "ies"), pluralize(2, "sky", "y", "ies")
+    ('skies', 'sky', 'skies')
+    """
+    if len(suffixes) > 2:
+        raise PluralizeError(f"surplus suffix {suffixes[2]!r} for {word!r}: at most two, one to remove and one to add")
+    remove, add = ("", *suffixes)[-2:] if suffixes else ("", "s")
+    if not word.endswith(remove):
+        raise PluralizeError(f"{word!r} does not end in {remove!r}, the suffix to remove")
+    return word if count == 1 else word.removesuffix(remove) + add
+
+
+def wrap_paragraphs(text: str, width: int = 70) -> str:
+    r"""Return *text* with each paragraph wrapped.
+
+    Paragraphs are separated by blank lines, which stay. Indentation that all lines share is removed, and so is white
+    space at both ends of the text.
+
+    Args:
+        text: one or more paragraphs.
+        width: characters of the longest line; a longer word is broken.
+
+    >>> wrap_paragraphs("  foo bar\n\n  baz qux  \n")
+    'foo bar\n\nbaz qux'
+    >>> print(wrap_paragraphs("one two three four\n\nfive", width=9))
+    one two
+    three
+    four
+    <BLANKLINE>
+    five
+    """
+    parts = re.split(
+        r"(\n{2,})", textwrap.dedent(text).strip()
+    )  # paragraphs with the gaps between; dedent empties those
+    parts[::2] = (textwrap.fill(paragraph, width) for paragraph in parts[::2])
+    return "".join(parts)

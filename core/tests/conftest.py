@@ -1,0 +1,89 @@
+"""Fixtures for the tests of core."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cloudmarker.cli import main
+from cloudmarker.plugins import registry
+
+
+class Site:
+    """A folder on the path of this process, and of the commands it runs, to install made-up distributions in."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def module(self, name: str, text: str) -> None:
+        """Write the module *name*, with the packages above it."""
+        path = self.path.joinpath(*name.split(".")).with_suffix(".py")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for parent in path.relative_to(self.path).parents:
+            if parent.name:
+                (self.path / parent / "__init__.py").touch()
+        path.write_text(textwrap.dedent(text))
+        importlib.invalidate_caches()
+
+    def install(self, name: str, hooks: str | None = None, *, entry_points: str | None = None, metadata: bool = True):
+        """Install a distribution of version 1.5 with a module of hooks.
+
+        Args:
+            name: its name.
+            hooks: the text of the module ``<name with _>_hooks``; what it needs of the hook specs is imported.
+            entry_points: the text of entry_points.txt if it is not the entry point of that module.
+            metadata: whether there is a METADATA.
+        """
+        package = name.replace("-", "_")
+        if hooks is not None:
+            head = "from cloudmarker.hookspecs import CommandSpec, PluginSpec, hookimpl\n"
+            self.module(f"{package}_hooks", head + textwrap.dedent(hooks))
+        info = self.path / f"{package}-1.5.dist-info"
+        info.mkdir(parents=True)
+        (info / "entry_points.txt").write_text(entry_points or f"[cloudmarker]\nacme = {package}_hooks\n")
+        if metadata:
+            (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.5\n\nVersion: 9\n")
+        importlib.invalidate_caches()
+        registry.cache_clear()
+
+    def run(self, *args: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+        """Run ``cloudmarker`` with *args* in a process of its own."""
+        return self.python("-m", "cloudmarker", *args, cwd=cwd)
+
+    def invoke(self, *args: str) -> subprocess.CompletedProcess[str]:
+        """Run ``cloudmarker`` with *args* in this process, which is quicker."""
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as exit_:
+            main.main(list(args), "cloudmarker")
+        assert isinstance(exit_.value.code, int)
+        return subprocess.CompletedProcess(args, exit_.value.code, out.getvalue(), err.getvalue())
+
+    def python(self, *args: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+        """Run Python with *args* in a process of its own that finds what is installed here."""
+        env = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(self.path), "HOME": str(self.path), "COLUMNS": "80"}
+        command = [sys.executable, *args]
+        where = cwd or self.path
+        return subprocess.run(command, capture_output=True, text=True, env=env, cwd=where, timeout=60, check=False)
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    """An empty site, gone again after the test."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    before = set(sys.modules)
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.setenv("COLUMNS", "80")
+    registry.cache_clear()
+    yield Site(folder)
+    for name in set(sys.modules) - before:
+        if str(folder) in str(getattr(sys.modules[name], "__file__", "")):
+            del sys.modules[name]
+    registry.cache_clear()

@@ -1,0 +1,1 @@
+"""Microsoft Azure for cloudmarker. Importing this package imports no SDK."""

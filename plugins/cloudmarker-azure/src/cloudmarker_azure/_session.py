@@ -1,0 +1,273 @@
+"""The authenticated HTTP session: azure-identity's credentials and azure-core's pipeline, with our own policies.
+
+The pipeline is short on purpose. The SDK's default one may register resource providers (this tool only reads),
+retries in ways that can neither be bounded nor interrupted (:mod:`cloudmarker_azure._client` does that), follows
+redirects, and logs requests. This module imports the SDK: import it only where something is read.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+import time
+from contextlib import suppress
+from importlib.metadata import version
+from types import TracebackType
+from typing import Any
+from weakref import WeakSet
+
+import requests
+from azure.core.credentials import AccessTokenInfo, TokenRequestOptions
+from azure.core.exceptions import ClientAuthenticationError
+from azure.core.pipeline import Pipeline
+from azure.core.pipeline.policies import (
+    BearerTokenCredentialPolicy,
+    HeadersPolicy,
+    RequestIdPolicy,
+    UserAgentPolicy,
+)
+from azure.core.pipeline.transport import RequestsTransport
+from azure.core.rest import HttpRequest, HttpResponse
+from azure.identity import ClientSecretCredential, DefaultAzureCredential
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, ProxyManager
+from urllib3.connection import HTTPSConnection
+
+from cloudmarker_azure._access import Access
+from cloudmarker_azure._outcome import UnreadError
+
+CONNECT_TIMEOUT_S = 10
+READ_TIMEOUT_S = 60
+"""Seconds without a byte until an answer is given up. The SDK's own default is 300 for both."""
+
+LOGIN_WAIT_S = 10.0
+"""Longest single wait of azure-identity between its attempts to get a token, whatever the server asks for."""
+
+FAILED_LOGIN_S = 60.0
+"""Seconds for which a failed login is not tried again, so that it does not cost every list of a large tenant a call."""
+
+_CODE = re.compile(r"AADSTS\d+")
+
+HINTS = {
+    "AADSTS7000215": "the secret is wrong: give the secret's value, not its id",
+    "AADSTS7000222": "the secret has expired: create a new one",
+    "AADSTS700016": "the tenant has no application with this client id: check tenant and client",
+    "AADSTS90002": "there is no such tenant: check tenant, and cloud or authority",
+    "AADSTS900023": "tenant is neither a tenant id nor a domain name",
+    "AADSTS7000112": "the application is disabled in the tenant",
+    "AADSTS53003": "a Conditional Access policy blocks the login",
+}
+"""Error codes of Microsoft Entra ID, and what to do about them."""
+
+
+class _Adapter(HTTPAdapter):
+    """Connections that can be ended while a thread waits for an answer on one."""
+
+    def __init__(self, connections: int) -> None:
+        opened: WeakSet[HTTPSConnection] = WeakSet()
+
+        class Connection(HTTPSConnection):
+            def connect(self) -> None:
+                super().connect()
+                opened.add(self)
+
+        class Pool(HTTPSConnectionPool):
+            ConnectionCls = Connection
+
+        self._opened = opened
+        self._pools = {"http": HTTPConnectionPool, "https": Pool}
+        super().__init__(pool_connections=4, pool_maxsize=connections)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = self._pools
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> ProxyManager:
+        manager: ProxyManager = super().proxy_manager_for(*args, **kwargs)
+        manager.pool_classes_by_scheme = self._pools
+        return manager
+
+    def interrupt(self) -> None:
+        """End every connection: a thread that waits for an answer gets an error at once."""
+        for connection in list(self._opened):
+            if connection.sock is not None:
+                with suppress(OSError):  # it has ended by itself
+                    # Not SSLSocket.shutdown: that takes the TLS state away from under the waiting thread.
+                    socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
+
+
+class _Transport(RequestsTransport):  # type: ignore[misc]  # azure-core exports it through __getattr__
+    """Sends requests; waits of the SDK's own retry policies are short and end when reading is stopped."""
+
+    def __init__(self, stop: threading.Event, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._stop = stop
+
+    def sleep(self, duration: float) -> None:
+        self._stop.wait(min(duration, LOGIN_WAIT_S))
+
+
+class _Credential:
+    """A credential that many threads share: one of them logs in, and a token that was refused can be replaced."""
+
+    def __init__(self, access: Access, transport: _Transport) -> None:
+        self._access = access
+        self._transport = transport
+        self._lock = threading.Lock()
+        self._credential = self._make()
+        self._failure: tuple[float, str] | None = None
+        self.generation = 0
+
+    def _make(self) -> ClientSecretCredential | DefaultAzureCredential:
+        access = self._access
+        options: dict[str, Any] = {
+            "authority": access.authority,
+            "disable_instance_discovery": not access.discover,
+            "transport": self._transport,
+        }
+        if access.secret:
+            return ClientSecretCredential(access.tenant or "", access.client or "", access.secret, **options)
+        if access.tenant:
+            options |= {"workload_identity_tenant_id": access.tenant, "additionally_allowed_tenants": [access.tenant]}
+        if access.client:
+            options |= {"managed_identity_client_id": access.client, "workload_identity_client_id": access.client}
+        return DefaultAzureCredential(**options)
+
+    def get_token_info(self, *scopes: str, options: TokenRequestOptions | None = None) -> AccessTokenInfo:
+        """Return a token, the same until it is about to expire. The pipeline's policy calls this."""
+        options = options or {}
+        if self._access.tenant and not self._access.secret:
+            options["tenant_id"] = self._access.tenant
+        with self._lock:
+            if self._failure and self._failure[0] > time.monotonic():
+                raise ClientAuthenticationError(self._failure[1])
+            try:
+                return self._credential.get_token_info(*scopes, options=options)
+            except ClientAuthenticationError as exc:
+                self._failure = (time.monotonic() + FAILED_LOGIN_S, exc.message)
+                raise
+
+    def renew(self, generation: int) -> None:
+        """Forget the token of that *generation*, which was refused: it is in a cache that would answer it again."""
+        with self._lock:
+            if generation == self.generation:
+                self._credential.close()
+                self._credential = self._make()
+                self.generation += 1
+
+    def close(self) -> None:
+        self._credential.close()
+
+    def __enter__(self) -> _Credential:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class Session:
+    """Sends authenticated GET requests to Azure Resource Manager. Threads may share it.
+
+    Args:
+        access: where and as whom.
+        connections: connections kept open, as many as there are threads.
+        stop: set when reading ends; waits end then.
+    """
+
+    def __init__(self, access: Access, connections: int, stop: threading.Event) -> None:
+        self.access = access
+        self._http = requests.Session()
+        # An authentication of its own keeps requests from replacing ours by one from ~/.netrc.
+        self._http.auth = _unchanged
+        self._adapter = _Adapter(connections)
+        self._http.mount("https://", self._adapter)
+        transport = _Transport(
+            stop,
+            session=self._http,
+            session_owner=False,
+            connection_timeout=CONNECT_TIMEOUT_S,
+            read_timeout=READ_TIMEOUT_S,
+            connection_verify=access.ca_cert or True,
+        )
+        self._credential = _Credential(access, transport)
+        policies: list[Any] = [
+            RequestIdPolicy(),
+            HeadersPolicy({"Accept": "application/json"}),
+            UserAgentPolicy(f"cloudmarker-azure/{version('cloudmarker-azure')}"),
+            BearerTokenCredentialPolicy(self._credential, access.scope),
+        ]
+        self._pipeline: Pipeline[HttpRequest, HttpResponse] = Pipeline(transport, policies)
+
+    def login(self) -> None:
+        """Get a token, so that no thread has to.
+
+        Raises:
+            UnreadError: there is none to be had; the reason says what to do.
+        """
+        try:
+            self._credential.get_token_info(self.access.scope)
+        except ClientAuthenticationError as exc:
+            raise login_failure(self.access, exc) from exc
+
+    def get(self, url: str) -> HttpResponse:
+        """Return the answer to a GET of *url*, whatever its status, its body read.
+
+        Raises:
+            azure.core.exceptions.AzureError: there was no answer, or no token.
+        """
+        generation = self._credential.generation
+        response = self._send(url)
+        if response.status_code == 401:
+            self._credential.renew(generation)
+            response = self._send(url)
+        return response
+
+    def _send(self, url: str) -> HttpResponse:
+        return self._pipeline.run(HttpRequest("GET", url), stream=False).http_response
+
+    def interrupt(self) -> None:
+        """End the requests that are under way, with an error in the threads that wait for them."""
+        self._adapter.interrupt()
+
+    def close(self) -> None:
+        """Close the connections that are not in use."""
+        self._credential.close()
+        self._http.close()
+
+
+def login_failure(access: Access, exc: ClientAuthenticationError) -> UnreadError:
+    """Return what a failed login means: denied if the directory refused it, failed if it could not be asked."""
+    message = access.without_secret(exc.message)
+    if code := _CODE.search(message):
+        # From its code on, the message is Microsoft's own; trace and correlation ids follow the sentences.
+        said = message[code.start() :].partition(" Trace ID:")[0]
+        hint = HINTS.get(code[0])
+        return UnreadError("denied", f"login refused: {hint} ({said})" if hint else f"login refused: {said}")
+    root = root_cause(exc)
+    if isinstance(root, OSError):
+        return UnreadError("failed", f"no login: {access.authority} cannot be reached: {described(root)}")
+    if not access.secret:
+        return UnreadError("failed", f"no login: give tenant, client and secret, or log in as they say: {message}")
+    return UnreadError("failed", f"no login: {message}")
+
+
+def root_cause(exc: BaseException) -> BaseException:
+    """Return the exception that *exc* goes back to: the SDK and the libraries under it each wrap it once more."""
+    seen: list[BaseException] = []
+    while exc not in seen:
+        seen.append(exc)
+        exc = getattr(exc, "inner_exception", None) or exc.__cause__ or exc.__context__ or exc
+    return exc
+
+
+def described(exc: BaseException) -> str:
+    """Return what an exception that came from below is called, and says."""
+    name, text = type(exc).__name__, str(exc)
+    return text if text.startswith(name) else f"{name}: {text}"
+
+
+def _unchanged(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request

@@ -1,0 +1,25 @@
+"""Local stand-ins for the Azure and Google Cloud APIs.
+
+They answer the reading half of the real APIs over real sockets on loopback, from a tenant that ships with this package
+or from recorded answers. They check credentials, page, and refuse whatever is not a read::
+
+    with AzureSimulator() as azure:
+        print(azure.settings["endpoint"])
+        ...
+        print(azure.requests)
+"""
+
+from cloudmarker_simulators._files import DataError, ExpectedFinding, expected_findings, tenants
+from cloudmarker_simulators.azure import AzureSimulator
+from cloudmarker_simulators.faults import Fault
+from cloudmarker_simulators.gcp import GCPSimulator
+
+__all__ = [
+    "AzureSimulator",
+    "DataError",
+    "ExpectedFinding",
+    "Fault",
+    "GCPSimulator",
+    "expected_findings",
+    "tenants",
+]

@@ -1,0 +1,216 @@
+"""Data sources of the Azure simulator: a tenant file, or recorded answers.
+
+A tenant file says only what its author has to decide; what Azure adds to every resource (ids, types, etags, the default
+rules of a network security group) is added here, so that what is served has the form of the real answers.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from cloudmarker_simulators._azure_paths import ArmPath, normalise
+from cloudmarker_simulators._files import Recording, refusals_and_faults
+from cloudmarker_simulators._http import JsonObject
+from cloudmarker_simulators._sources import Collection, MemorySource
+
+RECORDINGS_TENANT = "0c5e9f1d-7a34-4b0e-9d0f-6f2f7d5b8a11"
+RECORDINGS_PAGE_SIZE = 20
+_NAMESPACE = uuid.UUID("6f1d9c5e-3b0a-4c57-8a55-8e1f6e0b7c3d")
+
+
+def tenant_source(tenant: Mapping[str, Any]) -> MemorySource:
+    """Return the source that serves a tenant file's content."""
+    refusals, faults = refusals_and_faults(tenant)
+    source = MemorySource(normalise, page_size=tenant["page_size"], refusals=refusals, faults=faults)
+    subscriptions = [_subscription(item, tenant["tenant"]) for item in tenant["subscriptions"]]
+    count = {"count": {"type": "Total", "value": len(subscriptions)}}
+    source.add_collection("/subscriptions", Collection("value", subscriptions, count))
+    source.add_collection(
+        "/tenants",
+        Collection(
+            "value",
+            [{"id": f"/tenants/{tenant['tenant']}", "tenantId": tenant["tenant"], "displayName": tenant["name"]}],
+        ),
+    )
+    for described, subscription in zip(tenant["subscriptions"], subscriptions, strict=True):
+        source.add_resource(subscription["id"], subscription)
+        groups = [_resource_group(item, subscription["id"]) for item in described.get("resourceGroups", [])]
+        source.add_collection(f"{subscription['id']}/resourceGroups", Collection("value", groups))
+        lists: dict[str, list[JsonObject]] = {}
+        for item, group in zip(described.get("resourceGroups", []), groups, strict=True):
+            source.add_resource(group["id"], group)
+            for resource in (_resource(each, group["id"]) for each in item.get("resources", [])):
+                source.add_resource(resource["id"], resource)
+                lists.setdefault(f"{subscription['id']}/providers/{resource['type']}", []).append(resource)
+                lists.setdefault(f"{group['id']}/providers/{resource['type']}", []).append(resource)
+                for scope in (subscription["id"], group["id"]):
+                    lists.setdefault(f"{scope}/resources", []).append(_summary(resource))
+        for path, items in lists.items():
+            source.add_collection(path, Collection("value", items))
+    return source
+
+
+def _subscription(described: Mapping[str, Any], tenant: str) -> JsonObject:
+    return {
+        "id": f"/subscriptions/{described['subscriptionId']}",
+        "authorizationSource": "RoleBased",
+        "managedByTenants": [],
+        "tags": described.get("tags", {}),
+        "subscriptionId": described["subscriptionId"],
+        "tenantId": tenant,
+        "displayName": described["displayName"],
+        "state": described["state"],
+        "subscriptionPolicies": {
+            "locationPlacementId": "Public_2014-09-01",
+            "quotaId": "EnterpriseAgreement_2014-09-01",
+            "spendingLimit": "Off",
+        },
+    }
+
+
+def _resource_group(described: Mapping[str, Any], subscription: str) -> JsonObject:
+    return {
+        "id": f"{subscription}/resourceGroups/{described['name']}",
+        "name": described["name"],
+        "type": "Microsoft.Resources/resourceGroups",
+        "location": described["location"],
+        "tags": described.get("tags", {}),
+        "properties": {"provisioningState": "Succeeded"},
+    }
+
+
+def _resource(described: Mapping[str, Any], group: str) -> JsonObject:
+    """Complete a resource: ``~/`` in strings stands for the id of its group."""
+    type_ = described["type"]
+    id_ = f"{group}/providers/{type_}/{described['name']}"
+    properties = {
+        "provisioningState": "Succeeded",
+        "resourceGuid": _uuid("guid", id_),
+        **described.get("properties", {}),
+    }
+    resource: JsonObject = _expand({**described, "id": id_, "etag": _etag(id_), "properties": properties}, group)
+    if type_.lower() == "microsoft.network/networksecuritygroups":
+        rules = resource["properties"].get("securityRules", [])
+        resource["properties"]["securityRules"] = [_rule(rule, id_, type_, "securityRules") for rule in rules]
+        resource["properties"]["defaultSecurityRules"] = [
+            _rule(rule, id_, type_, "defaultSecurityRules") for rule in _default_rules()
+        ]
+    return {key: resource[key] for key in ("name", "id", "etag", "type", *resource)}
+
+
+def _rule(described: Mapping[str, Any], group: str, type_: str, collection: str) -> JsonObject:
+    lists: dict[str, list[str]] = {
+        name: []
+        for name in ("sourcePortRanges", "destinationPortRanges", "sourceAddressPrefixes", "destinationAddressPrefixes")
+    }
+    return {
+        "name": described["name"],
+        "id": f"{group}/{collection}/{described['name']}",
+        "etag": _etag(group),
+        "type": f"{type_}/{collection}",
+        "properties": {"provisioningState": "Succeeded", **lists, **described["properties"]},
+    }
+
+
+def _default_rules() -> Iterator[JsonObject]:
+    """Yield the rules that Azure gives every network security group."""
+    rows = (
+        ("AllowVnetInBound", "Inbound", "Allow", 65000, "VirtualNetwork", "VirtualNetwork", "all VMs in VNET"),
+        ("AllowAzureLoadBalancerInBound", "Inbound", "Allow", 65001, "AzureLoadBalancer", "*", "azure load balancer"),
+        ("DenyAllInBound", "Inbound", "Deny", 65500, "*", "*", "all"),
+        (
+            "AllowVnetOutBound",
+            "Outbound",
+            "Allow",
+            65000,
+            "VirtualNetwork",
+            "VirtualNetwork",
+            "all VMs to all VMs in VNET",
+        ),
+        ("AllowInternetOutBound", "Outbound", "Allow", 65001, "*", "Internet", "all VMs to Internet"),
+        ("DenyAllOutBound", "Outbound", "Deny", 65500, "*", "*", "all"),
+    )
+    for name, direction, access, priority, source, destination, whom in rows:
+        yield {
+            "name": name,
+            "properties": {
+                "description": f"{access} {direction.lower()} traffic: {whom}",
+                "protocol": "*",
+                "sourcePortRange": "*",
+                "destinationPortRange": "*",
+                "sourceAddressPrefix": source,
+                "destinationAddressPrefix": destination,
+                "access": access,
+                "priority": priority,
+                "direction": direction,
+            },
+        }
+
+
+def _summary(resource: JsonObject) -> JsonObject:
+    """Return what the list of all resources says of one."""
+    return {key: resource[key] for key in ("id", "name", "type", "location", "kind", "sku", "tags") if key in resource}
+
+
+def _expand(value: Any, group: str) -> Any:
+    if isinstance(value, str):
+        return f"{group}/{value[2:]}" if value.startswith("~/") else value
+    if isinstance(value, list):
+        return [_expand(item, group) for item in value]
+    if isinstance(value, dict):
+        return {key: _expand(item, group) for key, item in value.items()}
+    return value
+
+
+def _uuid(kind: str, of: str) -> str:
+    return str(uuid.uuid5(_NAMESPACE, f"{kind} {of}"))
+
+
+def _etag(of: str) -> str:
+    return f'W/"{_uuid("etag", of)}"'
+
+
+class RecordedSource(MemorySource):
+    """Recorded answers, and what follows from them: lists of a resource group, and the items of lists one by one."""
+
+    def __init__(self, recordings: Sequence[Recording], page_size: int) -> None:
+        super().__init__(normalise, page_size=page_size)
+        for recording in recordings:
+            self._add(recording)
+        for path, collection in list(self.collections.items()):
+            for item in collection.items:
+                id_ = item.get("id")
+                if isinstance(id_, str) and id_.startswith("/") and ArmPath.parse(path).is_list:
+                    self.add_known(id_)
+                    self.resources.setdefault(normalise(id_), item)
+
+    def _add(self, recording: Recording) -> None:
+        body, path = recording.body, recording.path
+        if ArmPath.parse(path).is_list and isinstance(body.get("value"), list):
+            envelope = {key: value for key, value in body.items() if key not in ("value", "nextLink")}
+            self.add_collection(path, Collection("value", body["value"], envelope))
+        else:
+            self.add_known(path)
+            self.resources[normalise(path) + (f"?{recording.expand.lower()}" if recording.expand else "")] = body
+
+    def collection(self, path: str) -> Collection | None:
+        """See :meth:`Source.collection`; a group's list that was not recorded is taken from the subscription's."""
+        if (found := super().collection(path)) is not None:
+            return found
+        where = ArmPath.parse(path)
+        if not where.group or where.type.count("/") != 1 or where.parent.count("/") != 4:
+            return None
+        whole = super().collection(f"/subscriptions/{where.subscription}/providers/{where.type}")
+        if whole is None:
+            return None
+        prefix = f"{where.parent}/"
+        return Collection(
+            whole.key, [item for item in whole.items if normalise(str(item.get("id"))).startswith(prefix)]
+        )
+
+
+def recorded_source(recordings: Sequence[Recording]) -> MemorySource:
+    """Return the source that serves recorded answers."""
+    return RecordedSource(recordings, RECORDINGS_PAGE_SIZE)

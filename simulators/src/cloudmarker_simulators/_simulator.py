@@ -1,0 +1,114 @@
+"""What the simulators of all clouds have in common: starting, stopping, and what they tell their users."""
+
+from __future__ import annotations
+
+import shutil
+import ssl
+import tempfile
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
+
+from cloudmarker_simulators._http import Handler, Response
+from cloudmarker_simulators._journal import Journal
+from cloudmarker_simulators._server import Server
+from cloudmarker_simulators._sources import Source
+from cloudmarker_simulators.faults import Fault, Faults
+
+S = TypeVar("S", bound="Simulator")
+
+
+class Simulator(ABC):
+    """A simulated cloud on loopback, running inside a ``with`` block or between :meth:`start` and :meth:`stop`.
+
+    Attributes:
+        cloud: ``azure`` or ``gcp``.
+        error: makes this cloud's usual answer for a status.
+        source: the data that is served.
+        settings: what a client needs to know; empty until started.
+        faults: rules in force, the tenant's own and those given; change the list at any time.
+    """
+
+    cloud: str
+    error: Callable[[int], Response]
+
+    def __init__(self, source: Source, *, port: int, page_size: int | None, faults: Sequence[Fault]) -> None:
+        if page_size is not None:
+            if page_size < 1:
+                raise ValueError("page_size must be at least 1")
+            source.page_size = page_size
+        self.source = source
+        self.settings: dict[str, str] = {}
+        self._port = port
+        self.faults = [*source.faults, *faults]
+        self._directory: Path | None = None
+        self._server: Server | None = None
+        self._journal: Journal | None = None
+
+    @abstractmethod
+    def _tls(self, directory: Path) -> ssl.SSLContext | None:
+        """Return what the server needs for TLS, None for none; *directory* is private, and removed when we stop."""
+
+    @abstractmethod
+    def _api(self, directory: Path, port: int) -> Handler:
+        """Return the API, which will be served on *port*, and fill :attr:`settings`; *directory* as before."""
+
+    def start(self) -> None:
+        """Listen, on loopback only.
+
+        Raises:
+            OSError: the port is in use.
+        """
+        self._directory = Path(tempfile.mkdtemp(prefix="cloudmarker-simulator-"))
+        try:
+            self._server = Server(port=self._port, tls=self._tls(self._directory))
+            api = self._api(self._directory, self._server.port)
+            self._journal = Journal(Faults(api, self.error, self.faults))
+            self._server.serve(self._journal)
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Close the port and all connections and remove the keys. What was asked stays readable."""
+        if self._server is not None:
+            self._server.stop()
+            self._server = None
+        if self._directory is not None:
+            shutil.rmtree(self._directory, ignore_errors=True)
+            self._directory = None
+
+    def __enter__(self: S) -> S:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """:attr:`settings` as environment variables, for instance ``CLOUDMARKER_AZURE_ENDPOINT``."""
+        names = {"key_file_path": "key_file"}
+        return {
+            f"CLOUDMARKER_{self.cloud}_{names.get(name, name)}".upper(): value for name, value in self.settings.items()
+        }
+
+    @property
+    def requests(self) -> list[tuple[str, str]]:
+        """Calls so far as ``(method, path with query)``, oldest first; a copy."""
+        return self._journal.requests if self._journal is not None else []
+
+    @property
+    def refused(self) -> int:
+        """Number of calls refused because they were not reads."""
+        return self._journal.refused if self._journal is not None else 0
+
+    @property
+    def statuses(self) -> Counter[int]:
+        """Number of answers by HTTP status; a copy. Dropped connections count under 0."""
+        return Counter(self._journal.by_status) if self._journal is not None else Counter()

@@ -1,0 +1,76 @@
+"""The Google Cloud simulator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+
+from cloudmarker_simulators._files import load_recordings, load_tenant
+from cloudmarker_simulators._gcp_api import GoogleAPI
+from cloudmarker_simulators._gcp_data import recorded_source, tenant_source
+from cloudmarker_simulators._gcp_errors import google_error
+from cloudmarker_simulators._gcp_source import GoogleMemorySource
+from cloudmarker_simulators._gcp_tokens import TokenEndpoint
+from cloudmarker_simulators._http import Handler
+from cloudmarker_simulators._keys import service_account
+from cloudmarker_simulators._server import LOOPBACK
+from cloudmarker_simulators._simulator import Simulator
+from cloudmarker_simulators._tokens import Tokens
+from cloudmarker_simulators.faults import Fault
+
+
+class GCPSimulator(Simulator):
+    """Google's token endpoint and REST APIs, over HTTP, all services under one root.
+
+    ``settings`` has ``endpoint`` and ``key_file_path``, the key file of a service account.
+    """
+
+    cloud = "gcp"
+    error = staticmethod(google_error)
+
+    def __init__(
+        self,
+        *,
+        tenant: str = "sample",
+        recordings: str | PathLike[str] | None = None,
+        port: int = 0,
+        page_size: int | None = None,
+        faults: Sequence[Fault] = (),
+        token_lifetime_s: int = 3600,
+    ) -> None:
+        """Prepare to serve.
+
+        Args:
+            tenant: name of a tenant that ships with this package.
+            recordings: file of recorded answers to serve in place of a tenant.
+            port: 0 for any free one.
+            page_size: most items a page, whatever clients ask for; None for the tenant's own.
+            faults: rules, before which come those of the tenant itself.
+            token_lifetime_s: seconds for which an access token is accepted.
+
+        Raises:
+            DataError: no such tenant, or a file that cannot be served.
+        """
+        source: GoogleMemorySource
+        if recordings is not None:
+            source = recorded_source(load_recordings(Path(recordings)))
+        else:
+            source = tenant_source(load_tenant("gcp", tenant))
+        self._google_source = source
+        self._token_lifetime_s = token_lifetime_s
+        super().__init__(source, port=port, page_size=page_size, faults=faults)
+
+    def _tls(self, directory: Path) -> None:
+        return None
+
+    def _api(self, directory: Path, port: int) -> Handler:
+        projects = self._google_source.collection("/v1/projects")
+        project = projects.items[0]["projectId"] if projects is not None and projects.items else "simulated"
+        email = f"cloudmarker@{project}.iam.gserviceaccount.com"
+        root = f"http://{LOOPBACK}:{port}"
+        key_file = directory / "service-account.json"
+        public_key, key_id = service_account(key_file, project=project, email=email, token_uri=f"{root}/token")
+        tokens = Tokens(self._token_lifetime_s)
+        self.settings = {"endpoint": root, "key_file_path": str(key_file)}
+        return GoogleAPI(self._google_source, TokenEndpoint(email, public_key, key_id, tokens), tokens)
