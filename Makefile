@@ -47,7 +47,7 @@ coverage: $(VENV)/.distributions
 lint: $(VENV)/.lint
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy --strict $(SOURCES)
+	$(BIN)/mypy --strict $(SOURCES) tools
 	$(BIN)/lint-imports --no-cache
 
 docs: $(VENV)/.docs

@@ -17,7 +17,8 @@ What a page may hold, and what becomes of it (``CONTRIBUTING.md`` tells authors 
 ``text``, or no language
     Not an example.
 
-A comment ``<!-- not run: REASON -->`` just before a block says that the block is to be shown only.
+A comment just before a block says what is special about it: ``<!-- exit code N -->``, its last command exits with N;
+``<!-- not run: REASON -->``, it is shown only.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ TIMEOUT_S = 100
 SHOWN_OUTPUT = "/tmp/cloudmarker"  # the documented default, which the examples show
 
 _NOT_RUN = re.compile(r"<!--\s*not run:\s*(.+?)\s*-->", re.DOTALL)
+_EXIT_CODE = re.compile(r"<!--\s*exit code (\d+)\s*-->")
 _OPTION = re.compile(r":(\w[\w-]*):\s*(.*)")
 _CHANGES_MACHINE = re.compile(r"^\s*(sudo|apt|apt-get|az|gcloud|docker|(python3? -m )?pip3?)\b", re.MULTILINE)
 _RUNS = re.compile(r"\bcloudmarker\b[^|;&]*?(?:\s-n\b|\s--now\b|\srun\b)[^|;&]*")
@@ -55,6 +57,7 @@ class Example:
         name: its caption, for a file to be written.
         text: what is between the fences, without options.
         not_run: why it is not run, or None.
+        exit_code: of its last command.
     """
 
     page: Path
@@ -64,6 +67,7 @@ class Example:
     name: str | None
     text: str
     not_run: str | None
+    exit_code: int
 
     def __str__(self) -> str:
         return f"{self.page.name}:{self.line}"
@@ -76,26 +80,35 @@ def examples(page: Path) -> list[Example]:
 
 def _examples(page: Path, text: str, line_offset: int, headings: list[str]) -> Iterator[Example]:
     tokens = MarkdownIt("commonmark").parse(text)
-    not_run: str | None = None
+    comment = ""
     for index, token in enumerate(tokens):
         if token.type == "heading_open" and token.tag != "h1":
             level = int(token.tag[1:]) - 2
             headings[level:] = [_slug(tokens[index + 1].content)]
-        elif token.type == "html_block" and (match := _NOT_RUN.search(token.content)):
-            not_run = match[1]
+        elif token.type == "html_block":
+            comment = token.content
+        elif token.type == "paragraph_open":
+            comment = ""
         elif token.type == "fence":
             line = line_offset + (token.map or [0])[0] + 1
             directive = re.match(r"\{([\w-]+)\}\s*(.*)", token.info)
-            if directive is None:
-                language = token.info.split()[0] if token.info.split() else ""
-                yield Example(page, line, "/".join(headings), language, None, token.content, not_run)
-            elif directive[1] in ("code-block", "code"):
-                options, content = _split_options(token.content)
-                name = options.get("caption")
-                yield Example(page, line, "/".join(headings), directive[2].strip(), name, content, not_run)
-            else:
+            if directive and directive[1] not in ("code-block", "code"):
                 yield from _examples(page, token.content, line, list(headings))
-            not_run = None
+                continue
+            language = directive[2] if directive else token.info.partition(" ")[0]
+            options, content = _split_options(token.content) if directive else ({}, token.content)
+            not_run, exit_code = _NOT_RUN.search(comment), _EXIT_CODE.search(comment)
+            yield Example(
+                page,
+                line,
+                section="/".join(headings),
+                language=language.strip(),
+                name=options.get("caption"),
+                text=content,
+                not_run=not_run[1] if not_run else None,
+                exit_code=int(exit_code[1]) if exit_code else 0,
+            )
+            comment = ""
 
 
 def _slug(heading: str) -> str:
@@ -222,12 +235,13 @@ class Terminal:
         """Run the commands of a ``console`` block.
 
         Raises:
-            AssertionError: a command did not exit with 0, or its output is not the one shown.
+            AssertionError: a command did not exit as it should, or its output is not the one shown.
         """
-        for command, expected in commands(example.text):
+        found = commands(example.text)
+        for number, (command, expected) in enumerate(found, start=1):
             assert not _CHANGES_MACHINE.search(command), f"{example}: mark it as not run: {command}"
             result = self.run(command)
-            if result.returncode != 0:
+            if result.returncode != (example.exit_code if number == len(found) else 0):
                 raise AssertionError(f"{example}: exit code {result.returncode}\n$ {command}\n{result.stdout}")
             if expected.strip() and not matches(expected, result.stdout):
                 raise AssertionError(f"{example}\n$ {command}\n--- shown:\n{expected}--- is:\n{result.stdout}")

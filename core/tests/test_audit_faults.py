@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -119,14 +118,16 @@ def assert_nothing_left(process: subprocess.Popen[str]) -> None:
 
 
 @pytest.fixture(params=["cloud", "mockevent", "filestore"])
-def victim(request: pytest.FixtureRequest) -> Iterator[str]:
-    yield request.param
+def victim(request: pytest.FixtureRequest) -> str:
+    return request.param  # type: ignore[no-any-return]
 
 
 # Kill -9
 
 
-def test_a_killed_worker_is_named_and_the_other_branches_keep_their_output(run: Run, tmp_path: Path, victim: str) -> None:
+def test_a_killed_worker_is_named_and_the_other_branches_keep_their_output(
+    run: Run, tmp_path: Path, victim: str
+) -> None:
     lines = tmp_path / "lines"
     run.configure(
         {"cloud": plugin("Cloud", count=400, delay_s=0.005), "lines": plugin("Store", path=str(lines))},
@@ -198,7 +199,7 @@ def test_a_second_signal_ends_at_once(run: Run) -> None:
     run.logged("reading stops")
     process.send_signal(signal.SIGTERM)
     begun = time.monotonic()
-    code, result, err = run.finish(process)
+    code, _, err = run.finish(process)
     assert time.monotonic() - begun < 5
     assert code == 1
     assert "Traceback" not in err
@@ -229,7 +230,9 @@ def test_an_incomplete_run_leaves_the_last_complete_file_alone_and_the_next_comp
     assert sorted(path.name for path in run.out.iterdir()) == ["a_audit.json", "a_cloud.json", "a_mockevent.json"]
 
 
-@pytest.mark.parametrize(("state", "code"), [("denied", 4), ("throttled", 4), ("failed", 4), ("disabled", 0), ("skipped", 0)])
+@pytest.mark.parametrize(
+    ("state", "code"), [("denied", 4), ("throttled", 4), ("failed", 4), ("disabled", 0), ("skipped", 0)]
+)
 def test_coverage_decides_the_exit_code(run: Run, state: str, code: int) -> None:
     found, result, _ = run.run({"cloud": plugin("Cloud", holes=state)})
     assert found == code
@@ -278,7 +281,12 @@ def test_a_store_that_refuses_some_records_keeps_the_others_and_the_numbers_add_
         {"cloud": plugin("Cloud", count=1000), "lines": plugin("Store", path=str(lines), every=100)}, stores=["lines"]
     )
     assert code == 1
-    assert worker(result, "lines", "store")["delivery"] == {"emitted": 1002, "delivered": 992, "rejected": 10, "lost": 0}
+    assert worker(result, "lines", "store")["delivery"] == {
+        "emitted": 1002,
+        "delivered": 992,
+        "rejected": 10,
+        "lost": 0,
+    }
     letters = (tmp_path / "state" / "dead-letters" / "a_lines.jsonl").read_text().splitlines()
     assert len(letters) == 10
     assert json.loads(letters[0])["reason"] == "refused"
@@ -348,7 +356,10 @@ def test_poison_values_have_their_documented_form_and_harm_no_neighbour(run: Run
 
 def test_a_slow_store_holds_the_cloud_back_and_memory_stays_flat(run: Run, tmp_path: Path) -> None:
     run.configure(
-        {"cloud": plugin("Cloud", count=60_000, size=3000), "slow": plugin("Store", path=str(tmp_path / "l"), delay_s=0.0001)},
+        {
+            "cloud": plugin("Cloud", count=60_000, size=3000),
+            "slow": plugin("Store", path=str(tmp_path / "l"), delay_s=0.0001),
+        },
         {"stores": ["slow"], "events": [], "alerts": []},
     )
     process = run.start()
@@ -361,7 +372,9 @@ def test_a_slow_store_holds_the_cloud_back_and_memory_stays_flat(run: Run, tmp_p
 
 def test_a_slow_cloud_is_delivered_within_a_second(run: Run, tmp_path: Path) -> None:
     lines = tmp_path / "lines"
-    run.configure({"cloud": plugin("Cloud", count=3, hang_at=2), "lines": plugin("Store", path=str(lines))}, {"stores": ["lines"]})
+    run.configure(
+        {"cloud": plugin("Cloud", count=3, hang_at=2), "lines": plugin("Store", path=str(lines))}, {"stores": ["lines"]}
+    )
     process = run.start()
     run.logged("Audit a begins")
     end = time.monotonic() + 5

@@ -117,7 +117,7 @@ def test_other_sources_are_silent(sources):
     assert exposed(source_addresses=sources) is None
 
 
-@pytest.mark.parametrize("nothing", [[], None, MISSING, ""])
+@pytest.mark.parametrize("nothing", [[], None, MISSING, "", [None], ["", " "]])
 def test_a_rule_that_names_no_source_at_all_is_for_every_source(nothing):
     assert exposed(source_addresses=nothing) == [22]
 
@@ -126,6 +126,7 @@ def test_a_rule_that_names_no_source_at_all_is_for_every_source(nothing):
 def test_sources_of_another_kind_limit_a_rule_without_addresses(kind):
     assert exposed(source_addresses=[], **{kind: ["x"]}) is None
     assert exposed(source_addresses=MISSING, **{kind: ["x"]}) is None
+    assert exposed(source_addresses=[None, ""], **{kind: ["x"]}) is None
 
 
 @pytest.mark.parametrize("kind", ["source_tags", "source_identities", "source_groups"])

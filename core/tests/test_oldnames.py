@@ -1,7 +1,5 @@
 """The names of the 0.1 series, with made-up distributions in the place of the real ones."""
 
-# ruff: noqa: PLC0415  what is imported here exists only inside the tests
-
 from __future__ import annotations
 
 import importlib

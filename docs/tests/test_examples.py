@@ -79,6 +79,33 @@ def test_every_block_is_in_a_language_that_is_run_or_says_why_not(page):
     assert [str(e) for e in examples(page) if e.language not in KNOWN and not e.name and not e.not_run] == []
 
 
+def test_a_comment_is_about_the_block_right_after_it_and_no_other(tmp_path):
+    page = tmp_path / "page.md"
+    fence = "```console\n$ true\n```\n"
+    page.write_text(
+        f"## One\n<!-- not run: why -->\n{fence}\n{fence}\n"
+        "1. Two\n\n   <!-- exit code 3 -->\n   ```console\n   $ no\n   ```\n"
+        f"<!-- not run: why -->\n\nText.\n\n{fence}"
+    )
+    found = [(e.section, e.not_run, e.exit_code, e.text) for e in examples(page)]
+    assert found == [
+        ("one", "why", 0, "$ true\n"),
+        ("one", None, 0, "$ true\n"),
+        ("one", None, 3, "$ no\n"),
+        ("one", None, 0, "$ true\n"),
+    ]
+
+
+def test_a_command_has_to_end_as_the_page_says(tmp_path):
+    terminal = Terminal(tmp_path)
+    page = tmp_path / "page.md"
+    page.write_text("<!-- exit code 3 -->\n```console\n$ exit 3\n```\n\n```console\n$ exit 3\n```\n")
+    as_said, not_as_said = examples(page)
+    terminal.run_console(as_said)
+    with pytest.raises(AssertionError, match="exit code 3"):
+        terminal.run_console(not_as_said)
+
+
 def test_a_command_goes_on_after_a_prompt_or_a_backslash():
     assert commands("$ one \\\ntwo\n$ three '\n> four'\nshown\n\n$ five\n") == [
         ("one \\\ntwo", ""),

@@ -45,7 +45,7 @@ def cloudmarker_plugins() -> Iterable[PluginSpec]:
 @hookimpl
 def cloudmarker_base_config() -> str:
     """Return core's part of the base config."""
-    from cloudmarker.config.base import core_yaml  # noqa: PLC0415  only needed when a configuration is loaded
+    from cloudmarker.config.base import core_yaml
 
     return core_yaml()
 

@@ -135,7 +135,7 @@ def _distributions() -> Iterator[tuple[str, Distribution]]:
     Of several with one name the first on the path counts, as it does for imports; one without metadata, as a broken
     uninstall leaves behind, does not hide another.
     """
-    import importlib_metadata  # noqa: PLC0415  20 ms; nothing but discovery needs it
+    import importlib_metadata
 
     found: dict[str, Distribution] = {}
     installed: Iterable[Distribution] = importlib_metadata.distributions()

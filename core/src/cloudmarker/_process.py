@@ -1,7 +1,8 @@
 """The life of one worker process: load the plugin, wait for the start, run its loop, say how it ended.
 
 A worker talks to the supervisor over one connection. It sends snapshots of its counters, log records and ``ready``; it
-receives ``go``. When that connection closes, the supervisor is gone and the worker exits at once: nothing is left behind.
+receives ``go``. When that connection closes, the supervisor is gone and the worker exits at once: nothing is left
+behind.
 """
 
 from __future__ import annotations
@@ -95,7 +96,7 @@ class Control:
         self._ended = False
 
     def send(self, message: Message) -> None:
-        """Send a message, none after the last; without a supervisor there is nothing left to do, so the process ends."""
+        """Send a message, none after the last; exit if there is no supervisor any more."""
         data = _encode(message)
         with self._lock:
             if self._ended:
@@ -133,7 +134,7 @@ def main(task: Task) -> None:
     log.info("%s: started, process %d", worker.name, os.getpid())
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 50)  # batches are thousands of short-lived dicts; the default collects many times in each
+    gc.set_threshold(50_000, 20, 50)  # batches are many short-lived dicts; the default collects several times in each
     threading.Thread(target=_tick, args=(worker, control), name="ticker", daemon=True).start()
     if loaded:
         worker.run(stop)

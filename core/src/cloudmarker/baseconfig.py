@@ -21,8 +21,8 @@ __all__ = ["config_dict", "config_yaml"]
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from cloudmarker.config.base import base_config  # noqa: PLC0415  imports the YAML library and the registry
-    from cloudmarker.config.merge import merge_dicts  # noqa: PLC0415  only needed here
+    from cloudmarker.config.base import base_config
+    from cloudmarker.config.merge import merge_dicts
 
     text, data, _ = base_config()
     globals().update(config_yaml=text, config_dict=merge_dicts(data))

@@ -1,18 +1,18 @@
 """How records travel between workers: batches of JSON lines over OS pipes, one writer and one reader each.
 
-A message on a pipe is a header line (JSON) and the records' lines. The header carries what a reader needs in order to route
-without decoding: the origin worker, and the record types as runs. A writer that ends says so in a last message; a pipe that
-closes without one tells its reader that the writer died. A reader that goes away gives its writer a broken pipe at the next
-write. Back-pressure is the pipe's own: a full pipe blocks its writer.
+A message on a pipe is a header line (JSON) and the records' lines. The header carries what a reader needs in order to
+route without decoding: the origin worker, and the record types as runs. A writer that ends says so in a last message;
+a pipe that closes without one tells its reader that the writer died. A reader that goes away gives its writer a broken
+pipe at the next write. Back-pressure is the pipe's own: a full pipe blocks its writer.
 
-The documented worker functions also run over plain queues of dicts; :class:`QueueOutput` and :class:`QueueInput` make those
-look the same.
+The documented worker functions also run over plain queues of dicts; :class:`QueueOutput` and :class:`QueueInput` make
+those look the same.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from multiprocessing import connection
 from typing import Any, Protocol, TypedDict
 
@@ -24,8 +24,9 @@ from cloudmarker.records import decode, encode
 BATCH_RECORDS = 1000
 """Records in a batch at most."""
 BATCH_BYTES = 64 * 1024
-"""A batch is sent once its records have this many bytes or more: small enough to stay in a core's own cache at both ends, and
-below the size from which the C library asks the system for each buffer anew; four times this is a third slower."""
+"""A batch is sent once its records have this many bytes or more: small enough to stay in a core's own cache at both
+ends, and below the size from which the C library asks the system for each buffer anew; four times this is a third
+slower."""
 BUCKETS: tuple[Bucket, ...] = ("raw", "ext", "com")
 
 Runs = list[tuple[str, int]]
@@ -83,14 +84,19 @@ class Decoder:
     """Turns batches into dicts, decoding only the buckets that someone reads; the others are not there."""
 
     def __init__(self, buckets: Collection[Bucket] = BUCKETS) -> None:
-        shape: Any = dict[str, Any]
-        if not set(BUCKETS) <= set(buckets):
-            shape = TypedDict("Partial", {bucket: Any for bucket in BUCKETS if bucket in buckets}, total=False)  # type: ignore[operator, misc]
-        self._decode = msgspec.json.Decoder(list[shape]).decode
+        self._decode: Callable[[bytes], list[Any]] = msgspec.json.Decoder(_list_of(buckets)).decode
 
     def records(self, batch: RecordBatch) -> list[Any]:
         """Return the records of *batch*."""
         return self._decode(b"[" + batch.data.replace(b"\n", b",") + b"]")
+
+
+def _list_of(buckets: Collection[Bucket]) -> Any:
+    """Return the type of a list of records of which only some buckets are decoded."""
+    if set(buckets) >= set(BUCKETS):
+        return list[dict[str, Any]]
+    partial = TypedDict("partial", {name: Any for name in BUCKETS if name in buckets}, total=False)  # type: ignore[misc]
+    return list[partial]
 
 
 class Output(Protocol):
@@ -232,9 +238,9 @@ class PipeInput:
     def batches(self) -> Iterator[RecordBatch]:
         """Yield batches as they come, from whichever pipe has one."""
         while self._origins:
-            ready = connection.wait(list(self._origins)) if len(self._origins) > 1 else list(self._origins)
-            for conn in ready:
-                assert isinstance(conn, connection.Connection)
+            conns = list(self._origins)
+            ready = set(connection.wait(conns)) if len(conns) > 1 else conns
+            for conn in (conn for conn in conns if conn in ready):
                 batch = self._receive(conn)
                 if batch is not None:
                     yield batch
@@ -265,7 +271,7 @@ class PipeInput:
 
 
 class Queue(Protocol):
-    """Anything with put and get: :class:`multiprocessing.Queue`, :class:`queue.Queue`, …"""
+    """Anything with put and get: :class:`multiprocessing.Queue`, :class:`queue.Queue`."""
 
     def put(self, item: Any, /) -> None:
         """Add an item."""

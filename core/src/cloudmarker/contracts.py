@@ -1,14 +1,14 @@
 """What a plugin is: one :class:`typing.Protocol` per plugin kind, and the types that pass between them.
 
-A plugin is a plain class with the documented methods; nothing has to be inherited or registered to be used by its dotted
-name. The framework calls all methods of one plugin object in one process, one call at a time, in the main thread of that
-process. Constructor arguments are the ``params`` of the configuration.
+A plugin is a plain class with the documented methods; nothing has to be inherited or registered to be used by its
+dotted name. The framework calls all methods of one plugin object in one process, one call at a time, in the main
+thread of that process. Constructor arguments are the ``params`` of the configuration.
 
 Besides the documented methods the framework looks for a few optional attributes. They are listed in the ``Optional…``
 protocols below; a plugin that has none of them works.
 
-**Data ownership.** A record that a plugin yields belongs to the framework from then on. A record that a plugin is handed
-is shared with other plugins of the process: read it, copy from it, never change it.
+**Data ownership.** A record that a plugin yields belongs to the framework from then on. A record that a plugin is
+handed is shared with other plugins of the process: read it, copy from it, never change it.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ class Incomplete:
     """Why what a plugin was given is not everything it should have been given.
 
     Attributes:
-        origins: for each origin worker whose stream is incomplete (as in ``com.origin_worker``), the reason in one line.
+        origins: for each origin worker whose stream is incomplete (as in ``com.origin_worker``), the reason in
+            one line.
     """
 
     origins: Mapping[str, str]
@@ -99,8 +100,8 @@ class OptionalEvent(Protocol):
 
     Attributes:
         record_types: the values of ``com.record_type`` it wants; None or absent means all.
-        buckets: the buckets :meth:`Event.eval` reads; the others may be absent from the record it is handed. Absent means
-            all three. Naming only ``("com",)`` saves decoding the provider's JSON, the dear half of the work.
+        buckets: the buckets :meth:`Event.eval` reads; the others may be absent from the record it is handed. Absent
+            means all three. Naming only ``("com",)`` saves decoding the provider's JSON, the dear half of the work.
     """
 
     record_types: Sequence[str] | None
@@ -146,12 +147,12 @@ Alert = Store
 
 
 class Batch(Protocol):
-    """Some records of one origin, as the JSON their producer made of them.
+    r"""Some records of one origin, as the JSON their producer made of them.
 
     Attributes:
         origin_worker: the ``com.origin_worker`` that all of them carry.
         count: how many records there are, at least 1.
-        data: the records' JSON (UTF-8), one record a line, separated by ``\\n``, no newline at the end.
+        data: the records' JSON (UTF-8), one record a line, separated by ``\n``, no newline at the end.
     """
 
     origin_worker: str

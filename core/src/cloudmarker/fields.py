@@ -1,6 +1,7 @@
 """The common model: every field of the ``com`` bucket of every record type that cloudmarker knows, as data.
 
-The TypedDicts below are the table. Each field is annotated with its type and with :class:`Means`, which says what it
+The TypedDicts named here are the table; those of what there is in a cloud stand in the modules of
+``cloudmarker._inventory``. Each field is annotated with its type and with :class:`Means`, which says what it
 means and in which unit; :func:`fields` reads the table back. Plugins use the TypedDicts for typed access,
 ``docs/records.md`` is made from the table, stores derive their column types and mappings from it, and :func:`validate`
 checks records against it.
@@ -19,6 +20,53 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Annotated, Any, Literal, TypedDict
 
+from cloudmarker._inventory.access import (
+    IdentityBindingCom,
+    IdentityCom,
+    PolicyCom,
+    RoleCom,
+    ScopeCom,
+    SecurityContactCom,
+)
+from cloudmarker._inventory.base import (
+    Com,
+    InventoryCom,
+    Stamps,
+)
+from cloudmarker._inventory.compute import (
+    ComputeCom,
+    ComputeGroupCom,
+    ContainerRegistryCom,
+    DiskCom,
+    ImageCom,
+    KubernetesClusterCom,
+    NodePoolCom,
+    SnapshotCom,
+    WebAppCom,
+)
+from cloudmarker._inventory.data import (
+    DatabaseCom,
+    DatabaseServerCom,
+    KeyCom,
+    KeyVaultCom,
+    MessagingCom,
+    SecretCom,
+    StorageCom,
+    StorageContainerCom,
+    StorageServiceCom,
+)
+from cloudmarker._inventory.network import (
+    DNSZoneCom,
+    FirewallCom,
+    FirewallRuleCom,
+    LoadBalancerCom,
+    NetworkCom,
+    NetworkInterfaceCom,
+    NetworkRuleCom,
+    PublicIPCom,
+    RouteTableCom,
+    SubnetCom,
+)
 from cloudmarker._shapes import Field, FieldType, Means, fields, problem_with
 from cloudmarker.contracts import Severity
 from cloudmarker.coverage import State
@@ -29,108 +77,53 @@ __all__ = [
     "AuditWorker",
     "Com",
     "ComputeCom",
+    "ComputeGroupCom",
+    "ContainerRegistryCom",
     "CoverageCom",
+    "DNSZoneCom",
+    "DatabaseCom",
+    "DatabaseServerCom",
+    "DiskCom",
     "EventCom",
     "Field",
     "FieldType",
     "FirewallCom",
     "FirewallRuleCom",
     "FirewallRuleEventCom",
+    "IdentityBindingCom",
+    "IdentityCom",
+    "ImageCom",
     "InventoryCom",
+    "KeyCom",
+    "KeyVaultCom",
+    "KubernetesClusterCom",
+    "LoadBalancerCom",
     "Means",
+    "MessagingCom",
     "MockCom",
     "MockEventCom",
+    "NetworkCom",
+    "NetworkInterfaceCom",
+    "NetworkRuleCom",
+    "NodePoolCom",
+    "PolicyCom",
+    "PublicIPCom",
+    "RoleCom",
+    "RouteTableCom",
     "ScopeCom",
+    "SecretCom",
+    "SecurityContactCom",
+    "SnapshotCom",
     "Stamps",
+    "StorageCom",
+    "StorageContainerCom",
+    "StorageServiceCom",
+    "SubnetCom",
+    "WebAppCom",
     "all_fields",
     "fields",
     "validate",
 ]
-
-
-class Stamps(TypedDict, total=False):
-    """What the framework adds to every record."""
-
-    audit_key: Annotated[str, Means("key of the audit in the configuration")]
-    audit_version: Annotated[str, Means("start of the audit, UTC, `%Y%m%d_%H%M%S`: the same in all records of one run")]
-    origin_key: Annotated[str, Means("key, in the configuration, of the plugin that made the record")]
-    origin_class: Annotated[str, Means("name of that plugin's class")]
-    origin_worker: Annotated[str, Means("`<audit key>_<plugin key>`; `<audit key>_audit` if the framework made it")]
-    origin_type: Annotated[Literal["cloud", "event", "audit"], Means("what made the record")]
-    record_id: Annotated[str, Means("unique in the run; every store uses it as the id of the document")]
-
-
-class Com(Stamps):
-    """Every record."""
-
-    cloud_type: Annotated[str, Means("the cloud that the record is about, lower case; empty if it is about none")]
-    record_type: Annotated[str, Means("the type of the record, `lower_case`: one of those below, or a plugin's own")]
-    reference: Annotated[str, Means("the provider's own full id of the thing, exactly as the provider spells it")]
-
-
-class InventoryCom(Com):
-    """What all records of things in a cloud have."""
-
-    name: Annotated[str | None, Means("its own name, the last part of the reference as a rule")]
-    location: Annotated[str | None, Means("region or zone in the provider's words; null if global or not known")]
-    tags: Annotated[dict[str, str], Means("tags or labels that the owner has put on it")]
-    parent: Annotated[str | None, Means("reference of the scope that contains it; null at the top")]
-    created: Annotated[str | None, Means("when it was created", format="timestamp")]
-
-
-class ScopeCom(InventoryCom):
-    """What contains resources: a subscription, a resource group, a project."""
-
-    scope_type: Annotated[str, Means("`subscription`, `resource_group`, `project`, …")]
-    state: Annotated[str | None, Means("its state in the provider's word, lower case: `enabled`, `active`, …")]
-
-
-class FirewallCom(InventoryCom):
-    """A set of firewall rules that is attached to networks or interfaces."""
-
-    rule_count: Annotated[int, Means("firewall_rule records made from it")]
-    networks: Annotated[list[str], Means("references of the networks or subnets it protects")]
-    interfaces: Annotated[list[str], Means("references of the network interfaces it is attached to")]
-
-
-class FirewallRuleCom(InventoryCom):
-    """One rule of a firewall: who may, or may not, reach what."""
-
-    firewall: Annotated[str, Means("reference of the firewall that the rule belongs to")]
-    network: Annotated[str | None, Means("reference of the network it holds in, where rules belong to a network")]
-    entry: Annotated[str | None, Means("which part of the provider's rule, where one rule gives several records")]
-    enabled: Annotated[bool, Means("false if the rule is there but has no effect")]
-    direction: Annotated[Literal["in", "out"], Means("of the connections it is about")]
-    access: Annotated[Literal["allow", "deny"], Means("what it does with them")]
-    priority: Annotated[int, Means("the rule with the lower number wins")]
-    protocol: Annotated[
-        str, Means("`all`, or lower case: `tcp`, `udp`, `icmp`, `esp`, `ah`, `sctp`, …; the number if it has no name")
-    ]
-    source_addresses: Annotated[
-        list[str], Means("CIDRs in canonical form, and the provider's service tags; anywhere is `0.0.0.0/0` and `::/0`")
-    ]
-    source_ports: Annotated[list[str], Means('`"22"`, `"8000-8080"`, or `"*"` for all')]
-    source_tags: Annotated[list[str], Means("network tags of the machines that connect")]
-    source_identities: Annotated[list[str], Means("service accounts of the machines that connect")]
-    source_groups: Annotated[list[str], Means("references of the groups of interfaces that connect")]
-    destination_addresses: Annotated[list[str], Means("like source_addresses, of the other side")]
-    destination_ports: Annotated[list[str], Means("like source_ports, of the other side")]
-    destination_groups: Annotated[list[str], Means("like source_groups, of the other side")]
-    target_tags: Annotated[list[str], Means("network tags of the machines that the rule is for")]
-    target_identities: Annotated[list[str], Means("service accounts of the machines that the rule is for")]
-
-
-class ComputeCom(InventoryCom):
-    """A virtual machine."""
-
-    state: Annotated[str | None, Means("`running`, `stopped`, `suspended` or `other`; null if not known")]
-    size: Annotated[str | None, Means("the provider's machine size or type")]
-    networks: Annotated[list[str], Means("references of the networks it has an interface in")]
-    subnets: Annotated[list[str], Means("references of the subnets it has an interface in")]
-    private_addresses: Annotated[list[str], Means("IP addresses inside its networks")]
-    public_addresses: Annotated[list[str], Means("IP addresses that the Internet can reach it at")]
-    network_tags: Annotated[list[str], Means("tags that firewall rules select it by")]
-    identities: Annotated[list[str], Means("service accounts or managed identities it runs as")]
 
 
 class MockCom(Com):
@@ -201,9 +194,39 @@ class AuditCom(Com):
 
 RECORD_TYPES: Mapping[str, type] = {
     "scope": ScopeCom,
+    "identity": IdentityCom,
+    "identity_binding": IdentityBindingCom,
+    "role": RoleCom,
+    "policy": PolicyCom,
+    "security_contact": SecurityContactCom,
     "firewall": FirewallCom,
     "firewall_rule": FirewallRuleCom,
+    "network_rule": NetworkRuleCom,
+    "network": NetworkCom,
+    "subnet": SubnetCom,
+    "route_table": RouteTableCom,
+    "network_interface": NetworkInterfaceCom,
+    "public_ip": PublicIPCom,
+    "load_balancer": LoadBalancerCom,
+    "dns_zone": DNSZoneCom,
     "compute": ComputeCom,
+    "compute_group": ComputeGroupCom,
+    "disk": DiskCom,
+    "snapshot": SnapshotCom,
+    "image": ImageCom,
+    "kubernetes_cluster": KubernetesClusterCom,
+    "node_pool": NodePoolCom,
+    "container_registry": ContainerRegistryCom,
+    "web_app": WebAppCom,
+    "storage": StorageCom,
+    "storage_service": StorageServiceCom,
+    "storage_container": StorageContainerCom,
+    "key_vault": KeyVaultCom,
+    "key": KeyCom,
+    "secret": SecretCom,
+    "database_server": DatabaseServerCom,
+    "database": DatabaseCom,
+    "messaging": MessagingCom,
     "mock": MockCom,
     "mock_event": MockEventCom,
     "firewall_rule_event": FirewallRuleEventCom,

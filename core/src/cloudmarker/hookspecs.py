@@ -6,7 +6,8 @@ A distribution registers a module of hook implementations under the entry point 
     acme = "cloudmarker_acme._hooks"
 
 That module is imported whenever cloudmarker starts, so it imports nothing heavy: no SDK, no plugin class. All hooks are
-called in the main process. An exception in an implementation is reported with the distribution's name; the rest goes on.
+called in the main process. An exception in an implementation is reported with the distribution's name; the rest goes
+on.
 """
 
 from __future__ import annotations
@@ -51,7 +52,8 @@ class CommandSpec:
 
     Attributes:
         name: the word on the command line.
-        target: ``"package.module:function"`` of a :class:`click.Command`, imported when the command runs or shows its help.
+        target: ``"package.module:function"`` of a :class:`click.Command`, imported when the command runs or shows its
+            help.
         summary: one line for ``cloudmarker --help``.
     """
 
@@ -81,7 +83,8 @@ def cloudmarker_base_config() -> str:  # type: ignore[empty-body]
 def cloudmarker_commands() -> Iterable[CommandSpec]:  # type: ignore[empty-body]
     """Return the subcommands that this distribution adds to ``cloudmarker``.
 
-    Called once at the start of the command line, before anything is parsed.
+    Called once at the start of the command line, before anything is parsed. A name that two distributions claim is
+    reported with both; it is core's if core is one of them, and else nobody's.
     """
 
 

@@ -9,8 +9,10 @@ from typing import Any
 
 from cloudmarker.errors import ConfigError
 
-_FIELDS = ("name", "levelno", "levelname", "pathname", "filename", "module", "lineno", "funcName", "created", "msecs")
-_FIELDS += ("relativeCreated", "thread", "threadName", "process", "processName")
+_FIELDS = (
+    *("name", "levelno", "levelname", "pathname", "filename", "module", "lineno", "funcName", "created", "msecs"),
+    *("relativeCreated", "thread", "threadName", "process", "processName"),
+)
 
 
 class ForwardHandler(logging.Handler):
@@ -58,8 +60,11 @@ def configure(config: Mapping[str, Any], *, console: str | None = None) -> None:
         logging.config.dictConfig(settings)
     except (ValueError, TypeError, AttributeError, ImportError, KeyError) as exc:
         cause = exc.__cause__ or exc
-        raise ConfigError(f"logger: {exc}: {cause}; see logging.config.dictConfig" if cause is not exc else
-                          f"logger: {exc}; see logging.config.dictConfig") from exc
+        raise ConfigError(
+            f"logger: {exc}: {cause}; see logging.config.dictConfig"
+            if cause is not exc
+            else f"logger: {exc}; see logging.config.dictConfig"
+        ) from exc
     logging.captureWarnings(True)
 
 

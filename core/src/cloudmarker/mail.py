@@ -15,7 +15,7 @@ _log = logging.getLogger(__name__)
 _PORTS = {"ssl": smtplib.SMTP_SSL_PORT, "starttls": smtplib.SMTP_PORT, "disable": smtplib.SMTP_PORT}
 
 
-def send_email(  # noqa: PLR0917 - the documented parameters
+def send_email(
     from_addr: str,
     to_addrs: Sequence[str],
     subject: str,

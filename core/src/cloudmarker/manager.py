@@ -1,4 +1,4 @@
-"""Audits as the documented API has them: :class:`Audit` runs one, :func:`run` the configured ones, :func:`main` the tool."""
+"""Audits as the documented API has them; :func:`run` runs some side by side."""
 
 from __future__ import annotations
 
@@ -67,13 +67,13 @@ def run(
 
 
 def exit_code(results: Sequence[AuditResult]) -> int:
-    """Return 1 if a part of an audit failed or something was not delivered, else 4 if something was not read, else 0."""
+    """Return 1 if a part failed or was not delivered, else 4 if something was not read, else 0."""
     statuses = {result.status for result in results}
     return 1 if "failed" in statuses else 4 if "incomplete" in statuses else 0
 
 
 def main() -> None:
     """Run the framework as the command ``cloudmarker`` does."""
-    from cloudmarker.cli import main as cli  # noqa: PLC0415  the command line imports this module
+    from cloudmarker.cli import main as cli
 
     cli()

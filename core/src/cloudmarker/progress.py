@@ -24,7 +24,7 @@ Watch = Callable[[Sequence[AuditRun]], Callable[[], None]]
 
 @contextlib.contextmanager
 def watching() -> Iterator[Watch]:
-    """Show progress on standard error while the context lasts; pass what it gives to :func:`cloudmarker.manager.run`."""
+    """Show progress on standard error meanwhile; pass what it gives to :func:`cloudmarker.manager.run`."""
     if sys.stderr.isatty():
         with _table() as watch:
             yield watch
@@ -51,36 +51,37 @@ def _line(audit: AuditRun) -> str:
     found = sum(p.latest.records_out for p in audit.plugins.values() if p.kind == "event")
     stored = sum(p.latest.accepted for p in audit.plugins.values() if p.kind == "store")
     reading = next((p.latest.reading for p in audit.plugins.values() if p.kind == "cloud" and p.latest.reading), "")
-    return f"{audit.info.key}: read {read:,} records, {found:,} events, stored {stored:,}; last read: {reading or 'nothing yet'}"
+    last = reading or "nothing yet"
+    return f"{audit.info.key}: read {read:,} records, {found:,} events, stored {stored:,}; last read: {last}"
 
 
 @contextlib.contextmanager
 def _table() -> Iterator[Watch]:
-    from rich.console import Console  # noqa: PLC0415  50 ms that runs without a terminal do not need
-    from rich.live import Live  # noqa: PLC0415
+    from rich.console import Console
+    from rich.live import Live
 
     console = Console(stderr=True)
-    with Live(console=console, transient=True, auto_refresh=False, redirect_stdout=sys.stdout.isatty()) as live:
-        with _logging_above(live.console.file):
-            rates = _Rates()
+    live = Live(console=console, transient=True, auto_refresh=False, redirect_stdout=sys.stdout.isatty())
+    with live, _logging_above():
+        rates = _Rates()
 
-            def watch(audits: Sequence[AuditRun]) -> Callable[[], None]:
-                last = 0.0
+        def watch(audits: Sequence[AuditRun]) -> Callable[[], None]:
+            last = 0.0
 
-                def tick() -> None:
-                    nonlocal last
-                    if time.monotonic() - last >= _TABLE_S:
-                        last = time.monotonic()
-                        live.update(_render(audits, rates), refresh=True)
+            def tick() -> None:
+                nonlocal last
+                if time.monotonic() - last >= _TABLE_S:
+                    last = time.monotonic()
+                    live.update(_render(audits, rates), refresh=True)
 
-                return tick
+            return tick
 
-            yield watch
+        yield watch
 
 
 @contextlib.contextmanager
-def _logging_above(_file: object) -> Iterator[None]:
-    """Let console log handlers write to the standard output that the table has taken over, so that lines go above it."""
+def _logging_above() -> Iterator[None]:
+    """Let console log handlers write where the table lets lines through above it."""
     moved = [
         handler
         for handler in logging.getLogger().handlers
@@ -112,7 +113,7 @@ class _Rates:
 
 
 def _render(audits: Sequence[AuditRun], rates: _Rates) -> Table:
-    from rich.table import Table  # noqa: PLC0415
+    from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
     table.add_column("worker", overflow="fold", max_width=32)

@@ -1,14 +1,15 @@
 """Records at the producer's edge: stamping, and turning whatever a plugin yields into one line of JSON.
 
-Encoding is the normaliser. The JSON encoder knows the plain JSON types and writes datetimes, UUIDs, decimals, bytes, sets,
-enums and dataclasses in the forms that ``docs/records.md`` lists, at no cost for records that have none of them. Only a
-record it refuses takes the slow path, which repairs what can be repaired and rejects the rest with the place and the reason.
+Encoding is the normaliser. The JSON encoder knows the plain JSON types and writes datetimes, UUIDs, decimals, bytes,
+sets, enums and dataclasses in the forms that ``docs/records.md`` lists, at no cost for records that have none of them.
+Only a record it refuses takes the slow path, which repairs what can be repaired and rejects the rest with the place
+and the reason.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import msgspec
 
@@ -28,7 +29,8 @@ def encode(record: object) -> bytes:
     """Return *record* as one line of JSON, UTF-8, without a newline.
 
     Raises:
-        RecordError: something in it has no JSON form; the message names the place, e.g. ``com.owner: object of type Foo``.
+        RecordError: something in it has no JSON form; the message names the place, e.g. ``com.owner: object of type
+        Foo``.
     """
     try:
         return _encode(record)
@@ -56,7 +58,7 @@ def plain(value: object) -> Any:
 
 
 def _repair(value: object, path: str, depth: int) -> object:
-    """Return *value* with repaired strings and keys, or raise RecordError naming the first value without a JSON form."""
+    """Return *value* with strings and keys repaired, or raise RecordError for the first value that is not JSON."""
     if depth > MAX_NESTING:
         raise RecordError(f"{_short(path)}: nested more than {MAX_NESTING} deep")
     if isinstance(value, str):
@@ -165,7 +167,7 @@ class Stamper:
         self._count += 1
         try:
             com = record["com"]
-            if com and self._names.isdisjoint(com) and next(reversed(record)) == "com":
+            if com and self._names.isdisjoint(com) and next(reversed(cast("dict[str, Any]", record))) == "com":
                 line = _encode(record)
                 # com is the last bucket: the line ends with its brace and the record's, and the stamps go before them
                 if type(com) is dict and type(record) is dict:

@@ -1,4 +1,4 @@
-"""What a worker knows of its plugin's work: counters, errors, findings, coverage. Sent to the supervisor as snapshots."""
+"""What a worker knows of its plugin's work: counters, errors, findings, coverage."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from cloudmarker.contracts import SEVERITIES, Kind
-from cloudmarker.coverage import HOLES, STATES
+from cloudmarker.coverage import HOLES, STATES, State
 from cloudmarker.errors import CloudmarkerError
 from cloudmarker.results import MAX_LISTED, Finding, Hole, Outcome
 
@@ -160,9 +160,7 @@ class Report:
 
     def saw_coverage(self, com: dict[str, Any]) -> None:
         """Count one coverage record, and list it if it is not ``ok`` and few are listed."""
-        state = com.get("state")
-        if state not in STATES:
-            state = "failed"
+        state: State = com["state"] if com.get("state") in STATES else "failed"
         self.coverage[state] += 1
         if state != "ok" and self._holes_listed < MAX_LISTED:
             self._holes_listed += 1

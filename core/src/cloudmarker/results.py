@@ -108,8 +108,8 @@ class AuditResult:
 
     Attributes:
         audit: what it was.
-        status: complete: all was read, evaluated and delivered; incomplete: coverage has holes, or it was stopped; failed:
-            a plugin failed, or something was not delivered.
+        status: complete: all was read, evaluated and delivered; incomplete: coverage has holes, or it was stopped;
+            failed: a plugin failed, or something was not delivered.
         workers: one entry per plugin, in the order clouds, events, stores, alerts.
         coverage: coverage records by state.
         holes: the first coverage records that are not ``ok``, at most :data:`MAX_LISTED`.

@@ -44,9 +44,9 @@ def run_daily(schedule: str, run: Callable[[], Sequence[AuditResult]]) -> None:
     previous = {signum: signal.signal(signum, stop) for signum in (signal.SIGTERM, signal.SIGINT)}
     try:
         while not stopped.is_set():
-            at = next_run(schedule, datetime.now())  # noqa: DTZ005  local time is what the schedule means
+            at = next_run(schedule, datetime.now())
             log.info("next run: %s local time", at.strftime("%Y-%m-%d %H:%M"))
-            while (left := (at - datetime.now()).total_seconds()) > 0:  # noqa: DTZ005
+            while (left := (at - datetime.now()).total_seconds()) > 0:
                 if stopped.wait(min(left, _LOOK_S)):
                     log.info("stopped")
                     return

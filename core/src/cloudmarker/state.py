@@ -24,8 +24,9 @@ def state_dir(config: Mapping[str, Any]) -> Path:
 class DeadLetters:
     """Appends the records that one worker could not pass on to ``dead-letters/<worker>.jsonl``.
 
-    Each line holds the worker, the audit's version, the time (RFC 3339, UTC), the reason and the record; what is not JSON in
-    the record is replaced by the name of its type. The file is made, readable by its owner only, when the first one comes.
+    Each line holds the worker, the audit's version, the time (RFC 3339, UTC), the reason and the record; what is not
+    JSON in the record is replaced by the name of its type. The file is made, readable by its owner only, when the
+    first one comes.
 
     Args:
         directory: the state directory.

@@ -81,7 +81,9 @@ def _coverage(result: AuditResult, style: Style) -> Iterator[str]:
     for state, count in result.coverage.items():
         yield f"  {style(f'{state:<40}', _COLOURS.get(state, 'yellow'))} {count:>12,}"
     for hole in result.holes[:_SHOWN_HOLES]:
-        yield from _wrapped(f"{hole.state}: {hole.resource_type} in {hole.scope}: {hole.error or ''}", "    - ", "      ")
+        yield from _wrapped(
+            f"{hole.state}: {hole.resource_type} in {hole.scope}: {hole.error or ''}", "    - ", "      "
+        )
     unlisted = sum(count for state, count in result.coverage.items() if state != "ok") - _SHOWN_HOLES
     if unlisted > 0:
         yield f"    - and {unlisted:,} more"

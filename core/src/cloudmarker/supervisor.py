@@ -1,8 +1,8 @@
 """One audit's processes: start them, join them by pipes, watch them, and make the result of what they report.
 
-The supervisor never touches a record of a plugin and never blocks on a pipe of records: it listens to the workers' control
-connections, which also tell it of every death. Its own records (the last one of each audit) go out when all producers have
-ended, over pipes that are empty until then.
+The supervisor never touches a record of a plugin and never blocks on a pipe of records: it listens to the workers'
+control connections, which also tell it of every death. Its own records (the last one of each audit) go out when all
+producers have ended, over pipes that are empty until then.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from cloudmarker.contracts import SEVERITIES, Kind, Severity
 from cloudmarker.coverage import HOLES, STATES, State
 from cloudmarker.errors import ConfigError
 from cloudmarker.plugins import registry
-from cloudmarker.records import Stamper, encode
+from cloudmarker.records import Stamper
 from cloudmarker.report import Snapshot
 from cloudmarker.results import (
     MAX_LISTED,
@@ -60,8 +60,8 @@ log = logging.getLogger("cloudmarker.manager")
 def context() -> ForkServerContext:
     """Return the multiprocessing context of the workers.
 
-    A fork server: workers start in milliseconds from a process that has the pipeline loaded and no threads, and inherit no
-    file descriptor but their own.
+    A fork server: workers start in milliseconds from a process that has the pipeline loaded and no threads, and
+    inherit no file descriptor but their own.
     """
     found = multiprocessing.get_context("forkserver")
     found.set_forkserver_preload(["cloudmarker._process", "cloudmarker.plugins"])
@@ -239,8 +239,8 @@ class AuditRun:
                         if not process.gone:
                             process.control.send_bytes(b"go")
         elif self._own is not None and all(p.gone for p in self._processes if p.kind in ("cloud", "event")):
-            self._send_own_record(self._own)
-            self._own, own = None, self._own
+            own, self._own = self._own, None
+            self._send_own_record(own)
             own.end({})
             self._own_pipes = own.pipes
 
@@ -271,7 +271,7 @@ class AuditRun:
 
     def finish(self) -> AuditResult:
         """Make the result. Called once, after every worker has ended."""
-        workers = tuple(self._worker_result(self.plugins[kind, key]) for kind in KINDS for key in self.info.plugins[kind])
+        workers = tuple(self._worker_result(plugin) for plugin in self.plugins.values())
         status, reason = self._status(workers)
         self.result = AuditResult(
             audit=self.info,
@@ -332,17 +332,9 @@ class AuditRun:
 
     def _status(self, workers: Sequence[WorkerResult]) -> tuple[Status, str]:
         """Return the status and the reason for it, the worst first."""
-        for worker in workers:
-            if worker.outcome == "killed" or (worker.outcome == "failed" and worker.kind != "cloud"):
-                return "failed", f"{worker.name} {worker.outcome}: {worker.message}"
-            delivery = worker.delivery
-            if delivery and (delivery.rejected or delivery.lost):
-                return "failed", f"{worker.name} did not deliver {delivery.rejected + delivery.lost} records"
-            if worker.rejected_out or worker.errors:
-                return "failed", f"{worker.name} failed on {worker.rejected_out + worker.errors} records"
-        for worker in workers:
-            if worker.outcome in ("failed", "stopped"):
-                return "incomplete", f"{worker.name} {worker.outcome}: {worker.message}"
+        for status, fault in (("failed", _failure), ("incomplete", _shortfall)):
+            for reason in filter(None, map(fault, workers)):
+                return status, reason
         holes = {state: count for state, count in self._coverage().items() if state in HOLES}
         if holes:
             return "incomplete", "coverage has holes: " + ", ".join(f"{n} {state}" for state, n in holes.items())
@@ -353,7 +345,7 @@ class AuditRun:
     def _send_own_record(self, output: FanOut) -> None:
         """Send the audit record: what is known of the audit before its stores have ended."""
         producers = [
-            self._worker_result(self.plugins[kind, key]) for kind in ("cloud", "event") for key in self.info.plugins[kind]
+            self._worker_result(plugin) for plugin in self.plugins.values() if plugin.kind in ("cloud", "event")
         ]
         status, reason = self._status(producers)
         types: Counter[str] = Counter()
@@ -389,6 +381,23 @@ class AuditRun:
             },
         }
         output.put(self._stamper.line(record), "audit", self._stamper.worker)  # type: ignore[arg-type]
+
+
+def _failure(worker: WorkerResult) -> str:
+    """Return what failed in a worker, empty if nothing did; a cloud that ended early is no failure but a shortfall."""
+    delivery = worker.delivery or Delivery()
+    if worker.outcome == "killed" or (worker.outcome == "failed" and worker.kind != "cloud"):
+        return f"{worker.name} {worker.outcome}: {worker.message}"
+    if delivery.rejected or delivery.lost:
+        return f"{worker.name} did not deliver {delivery.rejected + delivery.lost} records"
+    if worker.errors:
+        return f"{worker.name} failed on {worker.errors} records"
+    return ""
+
+
+def _shortfall(worker: WorkerResult) -> str:
+    """Return why a worker did not do everything, empty if it did."""
+    return f"{worker.name} {worker.outcome}: {worker.message}" if worker.outcome in ("failed", "stopped") else ""
 
 
 class _Plan:
@@ -488,12 +497,12 @@ def _cause_of_death(exitcode: int | None) -> str:
 def _main_module_left_alone() -> Iterator[None]:
     """Keep workers from importing the program's main module: a script without a ``__main__`` guard would run again."""
     module: ModuleType = sys.modules["__main__"]
-    saved = {name: module.__dict__.pop(name) for name in ("__file__", "__spec__") if name in module.__dict__}
-    module.__dict__["__spec__"] = None
+    saved: dict[str, Any] = {name: vars(module).pop(name) for name in ("__file__", "__spec__") if name in vars(module)}
+    module.__spec__ = None
     try:
         yield
     finally:
-        module.__dict__.update(saved)
+        vars(module).update(saved)
 
 
 def run_audits(
@@ -540,8 +549,8 @@ def _listen(audits: Sequence[AuditRun]) -> None:
     """Hear what workers say within a tenth of a second."""
     owners = {conn: audit for audit in audits for conn in audit.connections()}
     for conn in connection.wait(list(owners), timeout=0.1):
-        assert isinstance(conn, connection.Connection)  # nothing else is waited for
-        owners[conn].handle(conn)
+        if isinstance(conn, connection.Connection):  # nothing else is waited for
+            owners[conn].handle(conn)
     problems = [problem for audit in audits for problem in audit.problems]
     if problems and all(audit.loaded for audit in audits):
         for audit in audits:

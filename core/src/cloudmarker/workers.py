@@ -1,7 +1,8 @@
 """The work of each plugin kind: take records in, call the plugin, pass records on, count.
 
-The functions ending in ``_worker`` are the documented ones; they run over anything that has ``put`` and ``get``, with None
-as the end of input. The pipeline runs the same loops (:func:`run_cloud`, :func:`run_events`, :func:`run_store`) over pipes.
+The functions ending in ``_worker`` are the documented ones; they run over anything that has ``put`` and ``get``, with
+None as the end of input. The pipeline runs the same loops (:func:`run_cloud`, :func:`run_events`, :func:`run_store`)
+over pipes.
 """
 
 from __future__ import annotations
@@ -14,15 +15,14 @@ from cloudmarker.channel import BUCKETS, Decoder, Input, Output, Queue, QueueInp
 from cloudmarker.contracts import Bucket, Cloud, Event, Incomplete, Record, Store
 from cloudmarker.coverage import State, coverage
 from cloudmarker.errors import PluginError, RecordError
-from cloudmarker.records import OriginType, Stamper, encode
+from cloudmarker.records import OriginType, Stamper
 from cloudmarker.report import Report
-
 
 _END: Any = object()
 
 
 class Stopped(BaseException):
-    """Raised inside a cloud plugin's ``read`` when the audit is told to stop; not an Exception, so plugins let it pass."""
+    """Raised inside a cloud plugin's ``read`` to stop it; not an Exception, so that plugins let it pass."""
 
 
 @dataclass
@@ -46,7 +46,7 @@ class Producer:
     output: Output
     report: Report
     audit_stamper: Stamper | None = None
-    """Stamps coverage records; None: they get the plugin's own stamps, and none is added for a plugin that yields none."""
+    """Stamps coverage records. None: they get the plugin's own stamps, and a plugin that yields none gets none."""
     last_com: dict[str, Any] = field(default_factory=dict)
     """The ``com`` of the last record, as the plugin yielded it."""
 
@@ -66,7 +66,7 @@ class Producer:
             com = record["com"]
             record_type = com["record_type"]
             if type(record_type) is not str:
-                raise TypeError
+                raise TypeError  # noqa: TRY301  handled with the other faults of shape
             if record_type == "coverage":
                 report.saw_coverage(com)
                 stamper = self.audit_stamper or stamper

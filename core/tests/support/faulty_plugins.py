@@ -54,7 +54,7 @@ class StubbornCloud(Cloud):
         while True:
             try:
                 time.sleep(60)
-            except BaseException:
+            except BaseException:  # noqa: BLE001  what it is about
                 continue
 
 
@@ -143,7 +143,13 @@ class Store:
     def __init__(
         self, path: str, delay_s: float = 0, every: int = 0, fail_at: int = -1, fail_done: bool = False
     ) -> None:
-        self.path, self.delay_s, self.every, self.fail_at, self.fail_done = Path(path), delay_s, every, fail_at, fail_done
+        self.path, self.delay_s, self.every, self.fail_at, self.fail_done = (
+            Path(path),
+            delay_s,
+            every,
+            fail_at,
+            fail_done,
+        )
         self.count = 0
 
     def write(self, record: dict[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from cloudmarker_gcp._lists import Gaps, check_item, items_of
+from cloudmarker_gcp._lists import Gaps, items_of
 from cloudmarker_gcp._outcome import UnreadError
 from cloudmarker_gcp._records import Scope
 from cloudmarker_gcp._table import TABLE
@@ -14,12 +14,12 @@ FIREWALLS, INSTANCES = TABLE
 
 def flat(page):
     gaps = Gaps()
-    return list(items_of(page, FIREWALLS, "list", SCOPE, gaps)), gaps
+    return items_of(page, FIREWALLS, "list", SCOPE, gaps), gaps
 
 
 def aggregated(page):
     gaps = Gaps()
-    return list(items_of(page, INSTANCES, "aggregatedList", SCOPE, gaps)), gaps
+    return items_of(page, INSTANCES, "aggregatedList", SCOPE, gaps), gaps
 
 
 def test_items_of_all_zones_are_given():
@@ -98,12 +98,13 @@ def test_a_page_may_name_its_project_by_id_or_number(owner):
     assert flat({"id": f"projects/{owner}/global/firewalls", "items": [1]})[0] == [1]
 
 
-def test_an_item_of_another_project_is_refused():
-    check_item({"selfLink": "https://x/projects/shop/global/firewalls/a"}, SCOPE)
-    check_item({"name": "a"}, SCOPE)
-    check_item("odd", SCOPE)
-    with pytest.raises(UnreadError, match="something of project other"):
-        check_item({"selfLink": "https://x/projects/other/global/firewalls/a"}, SCOPE)
+def test_a_page_with_an_item_of_another_project_is_refused_whole():
+    own, other = ({"selfLink": f"https://x/projects/{name}/global/firewalls/a"} for name in ("shop", "other"))
+    assert flat({"items": [own, {"name": "a"}, "odd"]})[0] == [own, {"name": "a"}, "odd"]
+    with pytest.raises(UnreadError, match="not of this project, but of project other"):
+        flat({"items": [own, other]})
+    with pytest.raises(UnreadError, match="not of this project, but of project other"):
+        aggregated({"items": {"zones/a-1": {"instances": [own]}, "zones/b-1": {"instances": [other]}}})
 
 
 def test_gaps_name_places_and_the_worst_state():

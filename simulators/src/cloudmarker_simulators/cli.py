@@ -79,13 +79,11 @@ def gcp(**options: Any) -> None:
 @click.option("--gcp-recordings", type=_FILE, metavar="FILE", help="Serve these recorded Google Cloud answers.")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def exec_(tenant: str, azure_recordings: Path | None, gcp_recordings: Path | None, command: tuple[str, ...]) -> None:
-    r"""Run COMMAND while both simulators answer, and end with its exit code.
+    """Run COMMAND while both simulators answer, and end with its exit code.
 
     COMMAND finds in its environment CLOUDMARKER_AZURE_ENDPOINT, _AUTHORITY, _CA_CERT, _TENANT, _CLIENT and _SECRET,
-    CLOUDMARKER_GCP_ENDPOINT and CLOUDMARKER_GCP_KEY_FILE. Write -- before it:
-
-    \b
-        cloudmarker-simulate exec -- cloudmarker -n -c audit.yaml
+    CLOUDMARKER_GCP_ENDPOINT and CLOUDMARKER_GCP_KEY_FILE. Write -- before it, as in "cloudmarker-simulate exec --
+    cloudmarker -n".
     """
     simulators = [
         _make(AzureSimulator, tenant=tenant, recordings=azure_recordings),

@@ -44,7 +44,7 @@ class Context:
 
 def _print_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     if value and not ctx.resilient_parsing:
-        from cloudmarker import __version__  # noqa: PLC0415  reads the installed metadata
+        from cloudmarker import __version__
 
         click.echo(f"cloudmarker {__version__}")
         ctx.exit()
@@ -79,11 +79,11 @@ def main(ctx: click.Context, now: bool, print_base_config: bool) -> int | None:
             ctx.fail(f"{'--now' if now else '--print-base-config'} cannot be combined with a command.")
         return None
     if print_base_config:
-        from cloudmarker.baseconfig import config_yaml  # noqa: PLC0415
+        from cloudmarker.baseconfig import config_yaml
 
         click.echo(config_yaml.rstrip("\n"))
         return None
-    from cloudmarker.cli.run import execute  # noqa: PLC0415
+    from cloudmarker.cli.run import execute
 
     return execute(ctx.obj.config_paths, now=now)
 
@@ -105,6 +105,6 @@ def parse_cli(args: Sequence[str] | None = None) -> Namespace:
     >>> parse_cli(["-n", "-c", "foo.yaml", "bar.yaml"])
     Namespace(config=['foo.yaml', 'bar.yaml'], now=True, print_base_config=False)
     """
-    from cloudmarker.cli._legacy import parse  # noqa: PLC0415
+    from cloudmarker.cli._legacy import parse
 
     return parse(args)

@@ -119,7 +119,7 @@ class MainGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the subcommand that *args* begins with; suggest one if there is none."""
         if args[0] not in _specs() and not ctx.resilient_parsing:
-            from cloudmarker.plugins import registry, suggest  # noqa: PLC0415  the registry is costly
+            from cloudmarker.plugins import registry, suggest
 
             near = suggest(args[0], _specs())
             hint = f" Did you mean '{near}'?" if near else ""
@@ -135,7 +135,7 @@ class MainGroup(click.Group):
 
 
 def _specs() -> Mapping[str, CommandSpec]:
-    from cloudmarker.plugins import registry  # noqa: PLC0415  the registry is costly and `--version` can do without
+    from cloudmarker.plugins import registry
 
     return registry().commands
 

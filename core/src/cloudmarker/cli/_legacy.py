@@ -14,7 +14,7 @@ from cloudmarker.cli._group import split_config
 
 def parse(args: Sequence[str] | None) -> Namespace:
     """Do what :func:`cloudmarker.cli.parse_cli` says."""
-    from cloudmarker.config import default_paths  # noqa: PLC0415  costly
+    from cloudmarker.config import default_paths
 
     files, rest = split_config(sys.argv[1:] if args is None else args, tuple)
     command = click.Command("cloudmarker", params=main.params, help=HELP, context_settings=HELP_OPTIONS)

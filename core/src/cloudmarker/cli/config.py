@@ -48,6 +48,6 @@ def schema() -> None:
 
     It knows the plugins that are installed here, with their parameters.
     """
-    from cloudmarker.config.schema import json_schema  # noqa: PLC0415  imports msgspec
+    from cloudmarker.config.schema import json_schema
 
     click.echo(json.dumps(json_schema(), indent=2))

@@ -45,7 +45,7 @@ def info(name: str, as_json: bool) -> None:
 
     NAME is a short name (filestore) or a class path (package.module.Class).
     """
-    from cloudmarker.cli._describe import as_text, describe  # noqa: PLC0415
+    from cloudmarker.cli._describe import as_text, describe
 
     found = describe(name)
     click.echo(json.dumps(found, indent=2) if as_json else "\n".join(as_text(found, _width())))
@@ -81,7 +81,7 @@ def new(name: str, kind: str, directory: Path) -> None:
     NAME is the name of its class, such as AcmeCloud. The distribution has a plugin that works, and a test that checks
     it.
     """
-    from cloudmarker.cli._scaffold import write  # noqa: PLC0415
+    from cloudmarker.cli._scaffold import write
 
     root = write(name, kind, directory)
     click.echo(f"Wrote {root}. Install and test it with\n")
@@ -90,7 +90,7 @@ def new(name: str, kind: str, directory: Path) -> None:
 
 def _check(name: str) -> Iterator[str]:
     """Check one plugin, print a line if it is right, and yield a line for each fault."""
-    from cloudmarker._contractcheck import contract_faults, kind_of  # noqa: PLC0415
+    from cloudmarker._contractcheck import contract_faults, kind_of
 
     plugin = registry().plugins.get(name)
     where = f"{plugin.distribution} {plugin.version}: {name}" if plugin else name

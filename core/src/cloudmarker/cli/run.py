@@ -14,9 +14,7 @@ if TYPE_CHECKING:
     from cloudmarker.results import AuditResult
 
 
-def execute(
-    config_paths: list[str] | None, *, now: bool, audits: Sequence[str] = (), as_json: bool = False
-) -> int:
+def execute(config_paths: list[str] | None, *, now: bool, audits: Sequence[str] = (), as_json: bool = False) -> int:
     """Run audits and return the exit code.
 
     Args:
@@ -29,8 +27,8 @@ def execute(
         ConfigError: the configuration cannot be used; nothing has started.
     """
     os.umask(0o077)  # what is written is about the insides of someone's cloud
-    from cloudmarker import logs, manager, supervisor  # noqa: PLC0415  imported when audits are run, not for --help
-    from cloudmarker.config import load  # noqa: PLC0415
+    from cloudmarker import logs, manager, supervisor
+    from cloudmarker.config import load
 
     supervisor.warm_up()
     config = load(config_paths)
@@ -40,14 +38,14 @@ def execute(
     logs.configure(config.data["logger"], console="ext://sys.stderr" if as_json else None)
     if now:
         return manager.exit_code(_run_once(config, keys, as_json=as_json))
-    from cloudmarker.scheduler import run_daily  # noqa: PLC0415
+    from cloudmarker.scheduler import run_daily
 
     run_daily(config.data["schedule"], lambda: _run_once(config, keys, as_json=as_json))
     return 0
 
 
 def _choose(config: Config, audits: Sequence[str]) -> list[str]:
-    from cloudmarker.errors import ConfigError  # noqa: PLC0415
+    from cloudmarker.errors import ConfigError
 
     known = config.data["audits"]
     unknown = [key for key in audits if key not in known]
@@ -57,8 +55,8 @@ def _choose(config: Config, audits: Sequence[str]) -> list[str]:
 
 
 def _run_once(config: Config, keys: Sequence[str], *, as_json: bool) -> list[AuditResult]:
-    from cloudmarker import manager  # noqa: PLC0415
-    from cloudmarker.progress import watching  # noqa: PLC0415
+    from cloudmarker import manager
+    from cloudmarker.progress import watching
 
     with watching() as watch:
         results = manager.run(config.data, keys, watch)
@@ -68,11 +66,11 @@ def _run_once(config: Config, keys: Sequence[str], *, as_json: bool) -> list[Aud
 
 def _print(results: Sequence[AuditResult], *, as_json: bool) -> None:
     if as_json:
-        import msgspec  # noqa: PLC0415
+        import msgspec
 
         click.echo(msgspec.json.format(msgspec.json.encode(results)).decode())
         return
-    from cloudmarker.summary import render  # noqa: PLC0415
+    from cloudmarker.summary import render
 
     colour = sys.stdout.isatty()
     click.echo(render(results, lambda text, name: click.style(text, fg=name, bold=True) if colour else text))
@@ -85,7 +83,7 @@ def _print(results: Sequence[AuditResult], *, as_json: bool) -> None:
 def run(ctx: click.Context, audits: tuple[str, ...], as_json: bool) -> int:
     """Run audits now: those named, or those under 'run' in the configuration.
 
-    Exit code: 0 all was read and delivered; 1 a part failed or something was not delivered; 2 the configuration cannot be
-    used; 4 something that may exist was not read.
+    Exit code: 0 all was read and delivered; 1 a part failed or something was not delivered; 2 the configuration
+    cannot be used; 4 something that may exist was not read.
     """
     return execute(ctx.obj.config_paths, now=True, audits=audits, as_json=as_json)

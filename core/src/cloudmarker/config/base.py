@@ -21,7 +21,7 @@ def base_config() -> tuple[str, dict[str, Any], tuple[str, ...]]:
     A distribution may only add keys under ``plugins``. A part that cannot be used is left out and reported, one line
     with the name of its distribution: it must not keep everything else from working. The dictionary is shared.
     """
-    from cloudmarker.plugins import registry  # noqa: PLC0415  finds the distributions
+    from cloudmarker.plugins import registry
 
     return _combine(registry().base_configs)
 
@@ -54,7 +54,7 @@ def _added_plugins(part: dict[str, Any], present: dict[str, Any]) -> dict[str, A
 
 def _with_plugins(text: str, plugins: dict[str, Any]) -> str:
     """Return the base config *text* with *plugins* put behind the others, comments and layout kept."""
-    import yaml  # noqa: PLC0415  costs 15 ms that importing this need not
+    import yaml
 
     block = yaml.safe_dump(plugins, sort_keys=False, default_flow_style=False, allow_unicode=True)
     indented = "".join(f"  {line}\n" for line in block.splitlines())

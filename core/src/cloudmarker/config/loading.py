@@ -40,9 +40,9 @@ def check(paths: Sequence[str] | None = None, *, missing_ok: bool | None = None)
     if problems:
         return Report(config, tuple(problems))
 
-    from cloudmarker.config.rules import broken_rules  # noqa: PLC0415  imports the registry
-    from cloudmarker.config.shape import Root  # noqa: PLC0415  imports msgspec
-    from cloudmarker.config.typecheck import differences  # noqa: PLC0415  likewise
+    from cloudmarker.config.rules import broken_rules
+    from cloudmarker.config.shape import Root
+    from cloudmarker.config.typecheck import differences
 
     faults: list[tuple[Path, str]] = []
     data = interpolate(config.written, lambda path, fault: faults.append((path, fault)))
@@ -59,7 +59,7 @@ def check(paths: Sequence[str] | None = None, *, missing_ok: bool | None = None)
 
 def combine(paths: Sequence[str] | None = None, *, missing_ok: bool | None = None) -> tuple[Config, list[str]]:
     """Return the files merged over the base config, nothing replaced or checked, and what is wrong with the files."""
-    from cloudmarker.plugins import registry  # noqa: PLC0415  finds the distributions
+    from cloudmarker.plugins import registry
 
     layers, problems = read_files(
         default_paths() if paths is None else paths, missing_ok=paths is None if missing_ok is None else missing_ok
@@ -105,8 +105,8 @@ def _complete(data: dict[str, Any]) -> dict[str, Any]:
 
     Short names that audits use directly become entries under ``plugins``, ``params`` a mapping, an audit's lists lists.
     """
-    from cloudmarker.config.pluginrules import LISTS  # noqa: PLC0415  imports the registry
-    from cloudmarker.plugins import registry  # noqa: PLC0415  finds the distributions
+    from cloudmarker.config.pluginrules import LISTS
+    from cloudmarker.plugins import registry
 
     audits, plugins = data.get("audits"), data.get("plugins")
     if not isinstance(audits, dict) or not isinstance(plugins, dict):

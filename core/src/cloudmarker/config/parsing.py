@@ -46,7 +46,7 @@ def parse(text: str) -> dict[str, Any]:
     Raises:
         SourceError: it is not one YAML document that is a mapping of text keys, none of them twice in one mapping.
     """
-    import yaml  # noqa: PLC0415  costs 15 ms that importing this need not
+    import yaml
 
     # The loader in C is ten times as fast, but recurses on the C stack: where a text could nest so deeply that this
     # overflows, which ends the process, the one in Python raises an exception instead.
@@ -91,7 +91,7 @@ class _Inspector:
 
     def visit(self, node: yaml.Node, path: Path) -> int:
         """Inspect *node* once, however many aliases lead to it; return how many values it stands for."""
-        import yaml  # noqa: PLC0415  as in parse
+        import yaml
 
         identity = id(node)
         if identity in self.open:
@@ -132,7 +132,7 @@ class _Inspector:
 
     def visit_scalar(self, node: yaml.Node, path: Path) -> None:
         """Report what looks like a date or a number to YAML but is none: the loader would fail without a position."""
-        from yaml.constructor import SafeConstructor  # noqa: PLC0415  as in parse
+        from yaml.constructor import SafeConstructor
 
         construct = SafeConstructor.yaml_constructors.get(node.tag)
         if construct is None:

@@ -12,6 +12,7 @@ from cloudmarker.firewall import (
     compress_ports,
     expand_port_ranges,
     is_anywhere,
+    normalise_addresses,
     normalise_protocol,
     port_intervals,
     ports_within,
@@ -95,7 +96,7 @@ def _admits_the_internet(com: Mapping[str, Any]) -> bool:
             return False
     if normalise_protocol(com.get("protocol")) not in ("tcp", "all"):
         return False
-    addresses = com.get("source_addresses")
+    addresses = normalise_addresses(com.get("source_addresses"))
     if addresses:
         return is_anywhere(addresses)
     return not any(com.get(field) for field in _OTHER_SOURCES)

@@ -26,15 +26,16 @@ _NO_FOLLOW = os.O_NOFOLLOW | os.O_CLOEXEC
 class FileStore:
     """Write records to files in one directory.
 
-    Records of the origin worker ``<audit>_<plugin>`` go to ``<audit>_<plugin>.json``, a JSON array with one record a line.
-    While it is written it is ``<audit>_<plugin>.tmp``; :meth:`done` renames it once all of it is on the disk. If the
-    stream was incomplete, the last complete file stays as it is and the new one is ``<audit>_<plugin>.partial.json``.
+    Records of the origin worker ``<audit>_<plugin>`` go to ``<audit>_<plugin>.json``, a JSON array with one record a
+    line. While it is written it is ``<audit>_<plugin>.tmp``; :meth:`done` renames it once all of it is on the disk. If
+    the stream was incomplete, the last complete file stays as it is and the new one is
+    ``<audit>_<plugin>.partial.json``.
 
     Args:
         path: Directory to write to; ``~`` is expanded. Made, private to its owner, if it is not there.
     """
 
-    def __init__(self, path: str = "/tmp/cloudmarker") -> None:  # noqa: S108  the documented default; see _open_directory
+    def __init__(self, path: str = "/tmp/cloudmarker") -> None:  # noqa: S108  documented; see _open_directory
         self._path = Path(path).expanduser()
         self._directory: int | None = None
         self._files: dict[str, _ArrayFile] = {}
@@ -105,17 +106,20 @@ class FileStore:
 def file_stem(origin: str) -> str:
     """Return the file name, without suffix, for an origin worker: different origins never share one.
 
-    Letters, digits, ``-_.+@=`` and spaces stay; everything else, and a leading dot, becomes ``%XX`` per byte of UTF-8. A name
-    that gets too long for a file system ends in a hash instead.
+    Letters, digits, ``-_.+@=`` and spaces stay; everything else, and a leading dot, becomes ``%XX`` per byte of UTF-8.
+    A name that gets too long for a file system ends in a hash instead.
     """
-    stem = "".join(
-        char if char in _SAFE and not (char == "." and index == 0) else "".join(f"%{byte:02X}" for byte in char.encode("utf-8", "surrogatepass"))
-        for index, char in enumerate(origin)
-    )
+    stem = "".join(char if char in _SAFE else _escaped(char) for char in origin)
+    if stem.startswith("."):
+        stem = _escaped(".") + stem[1:]
     if len(stem) > _NAME_BYTES:
         digest = hashlib.sha256(origin.encode("utf-8", "surrogatepass")).hexdigest()[:32]
         stem = f"{stem[: _NAME_BYTES - 34]}%~{digest}"
     return stem or "%"
+
+
+def _escaped(char: str) -> str:
+    return "".join(f"%{byte:02X}" for byte in char.encode("utf-8", "surrogatepass"))
 
 
 def _open_directory(path: Path) -> int:

@@ -80,8 +80,8 @@ class AzCloud:
         Nothing that Azure answers, or fails to answer, ends the reading of what is left: it is in the coverage.
         """
         # Imported here, as these import the SDK.
-        from cloudmarker_azure._client import Retry  # noqa: PLC0415
-        from cloudmarker_azure._tenant import Selection, read_tenant  # noqa: PLC0415
+        from cloudmarker_azure._client import Retry
+        from cloudmarker_azure._tenant import Selection, read_tenant
 
         yield from read_tenant(
             self._access,

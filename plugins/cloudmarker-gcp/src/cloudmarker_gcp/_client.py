@@ -14,7 +14,7 @@ import random
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -31,6 +31,10 @@ from cloudmarker_gcp._table import Api, Row
 T = TypeVar("T")
 
 _LOGGER = logging.getLogger(__name__)
+
+PARSED_PAGES = 6
+"""Pages that are in memory as objects at a time: one of 500 instances takes some megabytes. More threads may wait for
+answers; there would be nothing to gain from more at this, as only one thread of a process runs at a time."""
 
 NO_ANSWER = (OSError, httplib2.HttpLib2Error, http.client.HTTPException)
 """What sending raises when there is no answer: refused, reset, timed out, no such host, no TLS, cut off, no HTTP."""
@@ -61,6 +65,9 @@ class Retry:
         return min(wait, self.max_wait_s) * random.uniform(1.0, 1.25)  # noqa: S311  # nothing to guess here
 
 
+Pages = Generator[dict[str, Any], None, None]
+
+
 class Client:
     """Reads lists through a session. Threads may share it.
 
@@ -79,6 +86,7 @@ class Client:
         self._retry = retry
         self._stop = stop
         self._wants_partial = True
+        self._slots = threading.BoundedSemaphore(PARSED_PAGES)
         services: dict[Api, Any] = {}
         self._collections: dict[tuple[Api, str], Any] = {}
         for row in rows:
@@ -97,8 +105,11 @@ class Client:
         """
         self._patiently("login", self._session.login)
 
-    def pages(self, row: Row, method: str, arguments: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    def pages(self, row: Row, method: str, arguments: Mapping[str, Any]) -> Pages:
         """Yield the pages of a list, or the one answer of a method that has no pages, as answered.
+
+        Drop a page before asking for the next, and close this iterator when you stop early: until then the page counts
+        as one of :data:`PARSED_PAGES`.
 
         Args:
             row: the resource type.
@@ -114,19 +125,22 @@ class Client:
         except TypeError as exc:  # the discovery document says that the API would refuse it
             raise UnreadError("failed", f"the request cannot be made: {exc}") from exc
         following = getattr(collection, f"{method}_next", None)
-        tokens: set[str] = set()
+        tokens: set[Any] = set()
         partial = method == "aggregatedList"
         while request is not None:
             page, request = self._page(request, row.permission, partial)
-            yield page
-            partial = False  # if it was asked for, it is in the URL of the further pages
-            token = page.get("nextPageToken")
-            if not token or following is None:
-                return
-            if not isinstance(token, str) or token in tokens:
+            try:
+                partial = False  # if it was asked for, it is in the URL of the further pages
+                token = page.get("nextPageToken")
+                request = following(request, page) if token and following else None
+                handed_over = [page]
+                del page
+                yield handed_over.pop()
+            finally:
+                self._slots.release()
+            if token in tokens:
                 raise UnreadError("failed", "the pages go round in a circle: a nextPageToken was sent before")
             tokens.add(token)
-            request = following(request, page)
 
     def _page(self, request: Any, permission: str, partial: bool) -> tuple[dict[str, Any], Any]:
         """Return the page that *request* gives, and the request as it was sent.
@@ -175,6 +189,7 @@ class Client:
             self._stop.wait(wait)
 
     def _attempt(self, request: Any, permission: str) -> dict[str, Any]:
+        """Return the page, one of :data:`PARSED_PAGES`."""
         try:
             status, headers, body = self._session.send(request.uri, request.headers)
         except GoogleAuthError as exc:
@@ -184,14 +199,22 @@ class Client:
             raise UnreadError("failed", f"no answer: {exc or type(exc).__name__}", again=again) from exc
         if not 200 <= status < 300:
             raise refused(status, headers, body, permission)
+        self._slots.acquire()
         try:
-            page = json.loads(body)
-        except (ValueError, RecursionError) as exc:
-            kind = headers.get("content-type", "no content type")
-            raise UnreadError("failed", f"the answer is not JSON ({kind}): {exc}", again=True) from exc
-        if not isinstance(page, dict):
-            raise UnreadError("failed", "the answer is JSON but no object", again=True)
-        return page
+            return _parsed(body, headers.get("content-type", "no content type"))
+        except BaseException:
+            self._slots.release()
+            raise
+
+
+def _parsed(body: bytes, content_type: str) -> dict[str, Any]:
+    try:
+        page = json.loads(body)
+    except (ValueError, RecursionError) as exc:
+        raise UnreadError("failed", f"the answer is not JSON ({content_type}): {exc}", again=True) from exc
+    if not isinstance(page, dict):
+        raise UnreadError("failed", "the answer is JSON but no object", again=True)
+    return page
 
 
 def _service(session: Session, api: Api, endpoint: str | None) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from cloudmarker.coverage import STATES, State
@@ -42,8 +41,8 @@ class Gaps:
         )
 
 
-def items_of(page: dict[str, Any], row: Row, method: str, scope: Scope, gaps: Gaps) -> Iterator[Any]:
-    """Yield the items of one page, and note in *gaps* what it says is missing.
+def items_of(page: dict[str, Any], row: Row, method: str, scope: Scope, gaps: Gaps) -> list[Any]:
+    """Return the items of one page, and note in *gaps* what it says is missing.
 
     Args:
         page: as answered.
@@ -53,43 +52,35 @@ def items_of(page: dict[str, Any], row: Row, method: str, scope: Scope, gaps: Ga
         gaps: added to.
 
     Raises:
-        UnreadError: the page is not one of that list; none of its items was yielded.
+        UnreadError: the page is not one of that list, or has something of another project.
     """
     if row.items is None:
-        yield page
-        return
+        return [page]
     _check_owner(page, scope)
     found = page.get(row.items)
     _note_warning(page, "", gaps)
     for place in _list(page, "unreachables"):
         gaps.add("failed", "unreachable", _place(str(place)))
     if method != "aggregatedList":
-        yield from _list(page, row.items)
-        return
-    if found is None:
-        return
+        found = {"": {row.collection: found}}
+    elif found is None:
+        found = {}
     if not isinstance(found, dict) or not all(isinstance(part, dict) for part in found.values()):
         raise UnreadError("failed", f'the answer is no page of an aggregated list: look at its "{row.items}"')
+    items = []
     for place, part in found.items():
         _note_warning(part, place, gaps)
-        yield from _list(part, row.collection)
+        items += _list(part, row.collection)
+    for item in items:
+        if isinstance(item, dict):
+            _check_owner(item, scope)
+    return items
 
 
-def check_item(item: Any, scope: Scope) -> None:
-    """Check that an item is of the project that was asked for, if it says whose it is.
-
-    Raises:
-        UnreadError: it is another project's.
-    """
-    link = item.get("selfLink") if isinstance(item, dict) else None
-    owner = project_in(link) if isinstance(link, str) else None
-    if not scope.holds(owner):
-        raise UnreadError("failed", f"the answer is not of this project: it has something of project {owner}")
-
-
-def _check_owner(page: dict[str, Any], scope: Scope) -> None:
+def _check_owner(answer: dict[str, Any], scope: Scope) -> None:
+    """Check that a page or an item is of the project that was asked for, if it says whose it is."""
     for key in ("id", "selfLink"):
-        link = page.get(key)
+        link = answer.get(key)
         owner = project_in(link) if isinstance(link, str) else None
         if not scope.holds(owner):
             raise UnreadError("failed", f"the answer is not of this project, but of project {owner}")

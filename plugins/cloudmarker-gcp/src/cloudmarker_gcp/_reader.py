@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 from typing import Any
 
 from cloudmarker.contracts import Record
@@ -11,7 +12,7 @@ from cloudmarker.coverage import State, coverage
 from cloudmarker.errors import RecordError
 
 from cloudmarker_gcp._client import Client
-from cloudmarker_gcp._lists import Gaps, check_item, items_of
+from cloudmarker_gcp._lists import Gaps, items_of
 from cloudmarker_gcp._outcome import UnreadError, one_line
 from cloudmarker_gcp._records import CLOUD_TYPE, Scope, Transform
 from cloudmarker_gcp._table import Part, Row
@@ -116,18 +117,25 @@ class _Reading:
         }
         if zone:
             arguments["zone"] = zone
-        for page in self._client.pages(row, method, arguments):
-            chunk: list[Record] = []
-            for item in items_of(page, row, method, scope, self._gaps):
-                check_item(item, scope)
-                chunk += self._records_of(item)
-                if len(chunk) >= CHUNK:
-                    yield chunk
-                    chunk = []
-            if chunk:
+        with closing(self._client.pages(row, method, arguments)) as pages:
+            for page in pages:
+                items = items_of(page, row, method, scope, self._gaps)
+                del page  # and the items, one by one: large pages must not pile up
+                yield from self._chunks(items)
+                if self.full:
+                    return
+
+    def _chunks(self, items: list[Any]) -> Iterator[list[Record]]:
+        """Yield the records of *items*, which is emptied."""
+        items.reverse()
+        chunk: list[Record] = []
+        while items:
+            chunk += self._records_of(items.pop())
+            if len(chunk) >= CHUNK:
                 yield chunk
-            if self.full:
-                return
+                chunk = []
+        if chunk:
+            yield chunk
 
     def _records_of(self, item: Any) -> Iterator[Record]:
         record = self._tallies[self._row.record_type].take(self._row.transform, self._scope, item, None)

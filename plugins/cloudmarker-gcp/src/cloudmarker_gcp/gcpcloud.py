@@ -68,9 +68,9 @@ class GCPCloud:
             PluginError: there are no credentials, or the key file cannot be used.
         """
         # Imported here, as these import the SDK.
-        from cloudmarker_gcp._client import Client, Retry  # noqa: PLC0415
-        from cloudmarker_gcp._cloud import ROWS, read_cloud  # noqa: PLC0415
-        from cloudmarker_gcp._session import Session  # noqa: PLC0415
+        from cloudmarker_gcp._client import Client, Retry
+        from cloudmarker_gcp._cloud import ROWS, read_cloud
+        from cloudmarker_gcp._session import Session
 
         stop = threading.Event()
         session = Session(self._access, sorted({row.api.scope for row in ROWS}))
