@@ -41,6 +41,7 @@ coverage: $(VENV)/.distributions
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -n 2 $(ARGS)
 	$(BIN)/coverage combine --quiet
+	@rm -f .coverage.*  # half written, by processes that a test killed
 	$(BIN)/coverage html --quiet
 	$(BIN)/coverage report
 

@@ -80,7 +80,11 @@ def test_several_distributions_come_in_the_order_of_their_names(good):
         ("1 / 0", None, r"cannot be imported: ZeroDivisionError"),
         ("raise SystemExit(3)", None, r"cannot be imported: SystemExit: 3"),
         ("def broken(:", None, r"cannot be imported: SyntaxError"),
-        (None, "[cloudmarker]\nacme = not a module!\n", r"is not of the form 'name = package.module'"),
+        (
+            None,
+            "[cloudmarker]\nacme = not a module!\n",
+            r"is not of the form 'name = package.module'|Invalid object reference",
+        ),
         (None, "[cloudmarker]\nacme\n", r"metadata cannot be read"),
         ("", "[cloudmarker]\nacme = acme_broken_hooks:missing\n", r"cannot be imported: AttributeError"),
         ("", None, r"has no hook implementation"),

@@ -318,7 +318,7 @@ class WrongTypes(GoodEvent):
 
 
 class OtherTypes(GoodEvent):
-    record_types = ("disk",)
+    record_types = ("teapot",)
 
 
 BROKEN_EVENTS = [
@@ -337,7 +337,7 @@ BROKEN_EVENTS = [
     (FinishNeedsEval, "FinishNeedsEval.finish() without any eval() raised IndexError"),
     (WrongBuckets, "WrongBuckets: has buckets = ('common',), which may hold only raw, ext, com"),
     (WrongTypes, "WrongTypes: has record_types = 'firewall_rule', which is not a list or tuple of strings"),
-    (OtherTypes, "OtherTypes: wants only disk records: pass some as records=[…]"),
+    (OtherTypes, "OtherTypes: wants only teapot records: pass some as records=[…]"),
 ]
 
 
@@ -438,7 +438,7 @@ def test_records_given_may_have_the_references_of_the_kit_s_own():
 
 
 def test_records_given_are_used_for_types_that_the_kit_does_not_know():
-    check_plugin(OtherTypes, records=[records.record("disk")])
+    check_plugin(OtherTypes, records=[records.record("teapot")])
 
 
 def test_a_store_may_refuse_awkward_records_with_record_error():

@@ -28,7 +28,7 @@ from cloudmarker.channel import FanOut, Pipe, PipeInput
 from cloudmarker.contracts import Kind
 from cloudmarker.errors import ConfigError
 from cloudmarker.logs import ForwardHandler, apply_levels
-from cloudmarker.records import Stamper
+from cloudmarker.records import Stamper, diagnose
 from cloudmarker.report import Report, Snapshot, describe
 from cloudmarker.state import DeadLetters
 from cloudmarker.workers import Evaluator, Producer, Stop, Stopped, run_cloud, run_events, run_store
@@ -97,7 +97,10 @@ class Control:
 
     def send(self, message: Message) -> None:
         """Send a message, none after the last; exit if there is no supervisor any more."""
-        data = _encode(message)
+        try:
+            data = _encode(message)
+        except UnicodeEncodeError:  # a text that came from a record or an exception is not Unicode
+            data = _encode(diagnose(msgspec.to_builtins(message)))
         with self._lock:
             if self._ended:
                 return

@@ -19,7 +19,7 @@ from typing import Any, Protocol, TypedDict
 import msgspec
 
 from cloudmarker.contracts import Bucket
-from cloudmarker.records import decode, encode
+from cloudmarker.records import decode, encode, valid_unicode
 
 BATCH_RECORDS = 1000
 """Records in a batch at most."""
@@ -88,7 +88,14 @@ class Decoder:
 
     def records(self, batch: RecordBatch) -> list[Any]:
         """Return the records of *batch*."""
-        return self._decode(b"[" + batch.data.replace(b"\n", b",") + b"]")
+        text = b"[" + batch.data.replace(b"\n", b",") + b"]"
+        try:
+            return self._decode(text)
+        except RecursionError:  # nested as deep as its writer's stack just allowed: a fresh stack has more room
+            from concurrent.futures import ThreadPoolExecutor
+
+            with ThreadPoolExecutor(1) as fresh:
+                return fresh.submit(self._decode, text).result()
 
 
 def _list_of(buckets: Collection[Bucket]) -> Any:
@@ -205,7 +212,11 @@ class FanOut:
         if not lines:
             return
         self._end_run()
-        header = _encode_header(_Header(origin=self._origin, runs=self._runs))
+        try:
+            header = _encode_header(_Header(origin=self._origin, runs=self._runs))
+        except UnicodeEncodeError:  # the records have U+FFFD for what is not Unicode in their types
+            runs = [(valid_unicode(record_type), count) for record_type, count in self._runs]
+            header = _encode_header(_Header(origin=self._origin, runs=runs))
         message = b"\n".join((header, *lines))
         count = len(lines)
         self._lines, self._bytes, self._run_start, self._runs = [], 0, 0, []
@@ -221,6 +232,10 @@ class Input(Protocol):
 
     def batches(self) -> Iterator[RecordBatch]:
         """Yield batches until every writer has ended."""
+        ...
+
+    def close(self, reason: str) -> None:
+        """Take no more: every origin whose stream has not ended is incomplete, for *reason*."""
         ...
 
 
@@ -264,9 +279,10 @@ class PipeInput:
         del self._origins[conn]
         conn.close()
 
-    def close(self) -> None:
+    def close(self, reason: str) -> None:
         """Take no more: writers get a broken pipe."""
-        for conn in list(self._origins):
+        for conn, origins in list(self._origins.items()):
+            self.incomplete.update(dict.fromkeys(origins, reason))
             self._close(conn)
 
 
@@ -303,10 +319,34 @@ class QueueInput:
     def __init__(self, queue: Queue) -> None:
         self.incomplete: dict[str, str] = {}
         self._queue = queue
+        self._seen: set[str] = set()
+        self._ended = False
 
     def batches(self) -> Iterator[RecordBatch]:
         """Yield each record of the queue as a batch of one."""
-        while (record := self._queue.get()) is not None:
+        while (record := self._get()) is not None:
             com = record.get("com") or {}
             run = (str(com.get("record_type", "")), 1)
-            yield RecordBatch(str(com.get("origin_worker", "")), [run], encode(record))
+            yield RecordBatch(_origin(record), [run], encode(record))
+
+    def close(self, reason: str) -> None:
+        """Take no more: what is in the queue and what comes is thrown away, so that no writer waits for room."""
+        while not self._ended:
+            self._get()
+        self.incomplete.update(dict.fromkeys(self._seen, reason))
+
+    def _get(self) -> Any:
+        record = self._queue.get()
+        if record is None:
+            self._ended = True
+        else:
+            self._seen.add(_origin(record))
+        return record
+
+
+def _origin(record: Any) -> str:
+    """Return the origin worker of a record of whatever shape, empty if it has none."""
+    try:
+        return str(record["com"]["origin_worker"])
+    except (TypeError, LookupError):
+        return ""

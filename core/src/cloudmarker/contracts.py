@@ -129,7 +129,8 @@ class Store(Protocol):
         Raises:
             RecordError: this record cannot be stored; it is counted, goes to the dead letters, and the audit goes on.
             Exception: likewise for any other exception but PluginError.
-            PluginError: no further record can be stored; the audit is marked failed.
+            PluginError: no further record can be stored; what is not confirmed and what is still to come is kept in the
+                spool, and the audit is marked failed.
         """
         ...
 
@@ -160,19 +161,76 @@ class Batch(Protocol):
     data: bytes
 
 
+class StoreRun(Protocol):
+    """The run that a store or alert serves: what it may need to know of it, and where it answers for single records.
+
+    A plugin that only has ``write`` and ``done`` needs none of this: what ``write`` accepted counts as delivered once ``done``
+    has returned, as rejected if ``write`` raised, and stays in the spool otherwise. A plugin that learns of each record
+    what became of it says so here. Most leave that to :class:`cloudmarker.delivery.Delivery`.
+
+    Records are known by their position: the number of records that were handed to the plugin before.
+
+    Attributes:
+        worker: the plugin's own worker, ``<audit>_<plugin key>``.
+        audit_key: key of the audit.
+        audit_version: version of the run, ``%Y%m%d_%H%M%S``.
+        origins: the origin workers that records may come from, the only ones; one that yields nothing is known only from
+            here. Empty if they are not known.
+        replay: the records come from the spool or the dead letters of a run that has ended; they are not all of that run.
+        position: of the record that is being handed; of the first one of the batch in
+            :meth:`OptionalStore.write_batch`.
+        deadline: the time, as by :func:`time.monotonic`, at which the plugin is to have ended because the audit is being
+            stopped; None while it is not.
+    """
+
+    worker: str
+    audit_key: str
+    audit_version: str
+    origins: tuple[str, ...]
+    replay: bool
+    position: int
+    deadline: float | None
+
+    def take(self, position: int, count: int = 1) -> None:
+        """Undertake to answer for the *count* records from *position* on: ``done`` no longer does so.
+
+        Each that is not answered for by the end stays in the spool.
+        """
+        ...
+
+    def delivered(self, position: int, count: int = 1) -> None:
+        """Say that the *count* records from *position* on are where they belong; they leave the spool."""
+        ...
+
+    def reject(self, position: int, record: Record | bytes, reason: str) -> None:
+        """Say that the record at *position* is refused for good; it goes to the dead letters.
+
+        Args:
+            position: where it came.
+            record: the record, or its JSON.
+            reason: why, in one line without secrets.
+        """
+        ...
+
+    def wait(self, seconds: float) -> None:
+        """Wait, but return at once when the audit begins to be stopped."""
+        ...
+
+
 class OptionalStore(Protocol):
     """What a store or alert may have besides :class:`Store`.
 
     Attributes:
         record_types: the values of ``com.record_type`` it wants; None or absent means all.
+        spool: False, as an attribute of the class, if what could not be delivered shall not be kept for a replay: for
+            stores that write local files, which a replay could not complete. It counts as lost.
     """
 
     record_types: Sequence[str] | None
+    spool: bool
 
-    def begin(self, origins: Sequence[str]) -> None:
-        """Prepare for records of these origin workers, the only ones that will come.
-
-        Called once, before the first record. An origin that yields nothing is known only from here.
+    def begin(self, run: StoreRun) -> None:
+        """Prepare for the records of *run*. Called once, before the first record.
 
         Raises:
             Exception: the plugin ends here; the audit is marked failed.

@@ -6,6 +6,7 @@
     ├── ConfigError       the user fixes the configuration; nothing has started
     ├── PluginError       this plugin cannot go on; its branch of the audit ends, the others continue
     ├── RecordError       this record cannot be taken; it is counted and skipped, the plugin goes on
+    │   └── TooLargeError it is too large, or the batch that it came in is
     └── TransientError    the same attempt may succeed later; whoever holds a retry policy tries again
 
 A library's own exceptions are mapped to these in one module of the plugin that uses the library.
@@ -43,6 +44,13 @@ class RecordError(CloudmarkerError):
     """One record cannot be taken.
 
     The record goes to the dead letters with this reason, is counted, and the plugin is called with the next one.
+    """
+
+
+class TooLargeError(RecordError):
+    """A record, or a batch of records, is larger than the other side takes.
+
+    Raised for a batch it means that smaller ones may be taken: :mod:`cloudmarker.delivery` sends its halves.
     """
 
 

@@ -8,15 +8,19 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from cloudmarker.errors import ConfigError
+from cloudmarker.text import visible
 
 _FIELDS = (
     *("name", "levelno", "levelname", "pathname", "filename", "module", "lineno", "funcName", "created", "msecs"),
-    *("relativeCreated", "thread", "threadName", "process", "processName"),
+    *("relativeCreated", "thread", "threadName", "process", "processName", "stack_info"),
 )
 
 
 class ForwardHandler(logging.Handler):
-    """Hands each log record on as a dict of plain values: formatted message, traceback as text."""
+    """Hands each log record on as a dict of plain values: formatted message, traceback as text.
+
+    What a terminal would act on in them becomes visible: they may quote what a cloud answered.
+    """
 
     def __init__(self, send: Callable[[dict[str, Any]], None]) -> None:
         super().__init__()
@@ -25,11 +29,14 @@ class ForwardHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Send *record*."""
-        fields = {name: getattr(record, name) for name in _FIELDS}
-        fields["msg"] = record.getMessage()
-        if record.exc_info:
-            fields["exc_text"] = self._formatter.formatException(record.exc_info)
-        self._send(fields)
+        try:
+            fields = {name: getattr(record, name) for name in _FIELDS}
+            fields["msg"] = visible(record.getMessage(), keep="\n\t")
+            if record.exc_info:
+                fields["exc_text"] = visible(self._formatter.formatException(record.exc_info), keep="\n\t")
+            self._send(fields)
+        except Exception:  # noqa: BLE001  as every handler does: a wrong logging call is no reason to end its caller
+            self.handleError(record)
 
 
 def handle(fields: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cloudmarker.supervisor import AuditRun
+from cloudmarker.text import visible
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -51,7 +52,7 @@ def _line(audit: AuditRun) -> str:
     found = sum(p.latest.records_out for p in audit.plugins.values() if p.kind == "event")
     stored = sum(p.latest.accepted for p in audit.plugins.values() if p.kind == "store")
     reading = next((p.latest.reading for p in audit.plugins.values() if p.kind == "cloud" and p.latest.reading), "")
-    last = reading or "nothing yet"
+    last = visible(reading) or "nothing yet"
     return f"{audit.info.key}: read {read:,} records, {found:,} events, stored {stored:,}; last read: {last}"
 
 
@@ -60,7 +61,7 @@ def _table() -> Iterator[Watch]:
     from rich.console import Console
     from rich.live import Live
 
-    console = Console(stderr=True)
+    console = Console(stderr=True, markup=False, highlight=False, emoji=False)  # texts of records are no markup
     live = Live(console=console, transient=True, auto_refresh=False, redirect_stdout=sys.stdout.isatty())
     with live, _logging_above():
         rates = _Rates()
@@ -131,6 +132,6 @@ def _render(audits: Sequence[AuditRun], rates: _Rates) -> Table:
                 f"{latest.records_in:,}" if plugin.kind != "cloud" else "",
                 f"{latest.records_out:,}" if plugin.kind in ("cloud", "event") else "",
                 f"{rates.rate(name, count):,.0f}" if state is None else state,
-                latest.reading if plugin.kind == "cloud" else "",
+                visible(latest.reading) if plugin.kind == "cloud" else "",
             )
     return table

@@ -18,7 +18,7 @@ from cloudmarker.errors import RecordError
 
 OriginType = Literal["cloud", "event", "audit"]
 
-MAX_NESTING = 300
+MAX_NESTING = 500
 """How deep lists and objects of a record may be nested for certain; what is much deeper is rejected."""
 
 _encode: Callable[[object], bytes] = msgspec.json.Encoder().encode
@@ -62,7 +62,7 @@ def _repair(value: object, path: str, depth: int) -> object:
     if depth > MAX_NESTING:
         raise RecordError(f"{_short(path)}: nested more than {MAX_NESTING} deep")
     if isinstance(value, str):
-        return _valid_unicode(value)
+        return valid_unicode(value)
     if isinstance(value, Mapping):
         repaired: dict[str, object] = {}
         for key, item in value.items():
@@ -72,7 +72,10 @@ def _repair(value: object, path: str, depth: int) -> object:
             repaired[name] = _repair(item, f"{path}.{name}", depth + 1)
         return repaired
     if isinstance(value, (list, tuple, set, frozenset)):
-        return [_repair(item, f"{path}[{index}]", depth + 1) for index, item in enumerate(value)]
+        items: list[object] = []
+        for index, item in enumerate(value):  # no comprehension: it would take a second stack frame for each level
+            items.append(_repair(item, f"{path}[{index}]", depth + 1))
+        return items
     try:
         _encode(value)
     except _REFUSALS:
@@ -94,7 +97,7 @@ def _as_builtins(value: object, path: str) -> object:
 
 def _key(key: object, path: str) -> str:
     if isinstance(key, str):
-        return _valid_unicode(key)
+        return valid_unicode(key)
     try:
         (name,) = decode(_encode({key: None}))
     except _REFUSALS as exc:
@@ -102,7 +105,8 @@ def _key(key: object, path: str) -> str:
     return str(name)
 
 
-def _valid_unicode(text: str) -> str:
+def valid_unicode(text: str) -> str:
+    """Return *text* with U+FFFD in the place of each lone surrogate."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
@@ -116,13 +120,20 @@ def diagnose(value: object, depth: int = 0) -> Any:
     if depth > 20:
         return "…"
     if isinstance(value, Mapping):
-        return {str(key): diagnose(item, depth + 1) for key, item in value.items()}
+        return {_shown_key(key): diagnose(item, depth + 1) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [diagnose(item, depth + 1) for item in value]
     try:
         return plain(value)
     except RecordError:
         return f"<{type(value).__qualname__}>"
+
+
+def _shown_key(key: object) -> str:
+    try:
+        return _key(key, "")
+    except RecordError:
+        return f"<{type(key).__qualname__}>"
 
 
 class Stamper:

@@ -14,9 +14,12 @@ from cloudmarker.contracts import SEVERITIES, Kind
 from cloudmarker.coverage import HOLES, STATES, State
 from cloudmarker.errors import CloudmarkerError
 from cloudmarker.results import MAX_LISTED, Finding, Hole, Outcome
+from cloudmarker.text import visible
 
 _LOGGED_ERRORS = 10
 """Errors of one exception type that are logged one by one; the others are only counted."""
+_MAX_TEXT = 2000
+"""Characters of a text from a record or an exception that are passed on."""
 
 
 class Snapshot(msgspec.Struct):
@@ -139,14 +142,19 @@ class Report:
         name = type(exc).__name__
         self._logged[name] += 1
         if self._logged[name] <= _LOGGED_ERRORS:
-            self.log.error("%s: %s %s: %s", self.worker, doing, reference or "a record", describe(exc))
+            what = _text(reference) or "a record"
+            self.log.error("%s: %s %s: %s", self.worker, doing, what, describe(exc))
         if self._logged[name] == _LOGGED_ERRORS:
             self.log.error("%s: further errors of type %s are counted, not logged", self.worker, name)
 
     def reject(self, record: object, exc: BaseException) -> None:
         """Send a record that a store refused to the dead letters; the caller counts it."""
         if self._dead_letter is not None:
-            self._dead_letter(record, describe(exc))
+            try:
+                self._dead_letter(record, describe(exc))
+            except OSError as failure:  # the records after it are worth more than this one
+                self._dead_letter = None
+                self.log.error("%s: dead letters cannot be kept: %s", self.worker, describe(failure))
 
     def saw_event(self, com: dict[str, Any]) -> None:
         """Count one event record, and list it if few of its severity are listed."""
@@ -155,7 +163,7 @@ class Report:
             severity = "info"
         self.severities[severity] = count = self.severities[severity] + 1
         if count <= MAX_LISTED:
-            text = {name: str(com.get(name) or "") for name in ("check_id", "reference", "description", "fingerprint")}
+            text = {name: _text(com.get(name)) for name in ("check_id", "reference", "description", "fingerprint")}
             self._findings.append(Finding(severity=severity, **text))
 
     def saw_coverage(self, com: dict[str, Any]) -> None:
@@ -167,10 +175,10 @@ class Report:
             self._holes.append(
                 Hole(
                     origin=self._key,
-                    scope=str(com.get("scope")),
-                    resource_type=str(com.get("resource_type")),
+                    scope=_text(com.get("scope")),
+                    resource_type=_text(com.get("resource_type")),
                     state=state,
-                    error=com.get("error"),
+                    error=_text(com.get("error")) or None,
                 )
             )
 
@@ -181,8 +189,13 @@ class Report:
 
 def describe(exc: BaseException) -> str:
     """Return an exception as one line: its text, and its type unless it is one of ours that speaks for itself."""
-    text = " ".join(str(exc).split())
+    text = visible(" ".join(_text(exc).split()))
     return text if is_expected(exc) and text else f"{type(exc).__name__}: {text}" if text else type(exc).__name__
+
+
+def _text(value: object) -> str:
+    text = "" if value is None else str(value)
+    return text if len(text) <= _MAX_TEXT else text[:_MAX_TEXT] + "…"
 
 
 def is_expected(exc: BaseException) -> bool:

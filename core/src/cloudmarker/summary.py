@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from cloudmarker.contracts import SEVERITIES, Severity
 from cloudmarker.results import AuditResult, WorkerResult
+from cloudmarker.text import visible
 
 Style = Callable[[str, str], str]
 """Takes a text and the name of a colour, returns the text in it."""
@@ -54,7 +55,7 @@ def _records(result: AuditResult) -> Iterator[str]:
     yield ""
     yield f"Records read: {sum(types.values()):,}"
     for record_type, count in sorted(types.items(), key=lambda item: (-item[1], item[0])):
-        yield f"  {record_type:<40} {count:>12,}"
+        yield f"  {visible(record_type):<40} {count:>12,}"
 
 
 def _findings(result: AuditResult, style: Style) -> Iterator[str]:
@@ -70,7 +71,7 @@ def _findings(result: AuditResult, style: Style) -> Iterator[str]:
         for finding in listed:
             yield from _wrapped(finding.description or finding.check_id, "    - ", "      ")
             if finding.reference:
-                yield f"      {finding.reference}"
+                yield f"      {visible(finding.reference)}"
         if count > len(listed):
             yield f"    - and {count - len(listed):,} more"
 
@@ -81,9 +82,8 @@ def _coverage(result: AuditResult, style: Style) -> Iterator[str]:
     for state, count in result.coverage.items():
         yield f"  {style(f'{state:<40}', _COLOURS.get(state, 'yellow'))} {count:>12,}"
     for hole in result.holes[:_SHOWN_HOLES]:
-        yield from _wrapped(
-            f"{hole.state}: {hole.resource_type} in {hole.scope}: {hole.error or ''}", "    - ", "      "
-        )
+        what = f"{hole.state}: {hole.resource_type} in {hole.scope}" + (f": {hole.error}" if hole.error else "")
+        yield from _wrapped(what, "    - ", "      ")
     unlisted = sum(count for state, count in result.coverage.items() if state != "ok") - _SHOWN_HOLES
     if unlisted > 0:
         yield f"    - and {unlisted:,} more"
@@ -100,7 +100,7 @@ def _deliveries(result: AuditResult, style: Style) -> Iterator[str]:
         bad = f" {numbers.rejected:>11,} {numbers.lost:>11,}"
         yield line + (style(bad, "red") if numbers.rejected or numbers.lost else bad)
         for output in worker.outputs:
-            yield f"    {output}"
+            yield f"    {visible(output)}"
 
 
 def _problems(result: AuditResult, style: Style) -> Iterator[str]:
@@ -124,7 +124,7 @@ def _worker_problems(worker: WorkerResult) -> Iterator[str]:
 
 def _wrapped(text: str, first: str, rest: str | None = None) -> list[str]:
     return textwrap.wrap(
-        text,
+        visible(" ".join(text.split())),
         _WIDTH,
         initial_indent=first,
         subsequent_indent=first if rest is None else rest,

@@ -332,9 +332,10 @@ class AuditRun:
 
     def _status(self, workers: Sequence[WorkerResult]) -> tuple[Status, str]:
         """Return the status and the reason for it, the worst first."""
-        for status, fault in (("failed", _failure), ("incomplete", _shortfall)):
-            for reason in filter(None, map(fault, workers)):
-                return status, reason
+        if failures := list(filter(None, map(_failure, workers))):
+            return "failed", failures[0]
+        if shortfalls := list(filter(None, map(_shortfall, workers))):
+            return "incomplete", shortfalls[0]
         holes = {state: count for state, count in self._coverage().items() if state in HOLES}
         if holes:
             return "incomplete", "coverage has holes: " + ", ".join(f"{n} {state}" for state, n in holes.items())

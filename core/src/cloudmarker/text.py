@@ -88,6 +88,25 @@ def pluralize(count: float, word: str, *suffixes: str) -> str:
     return word if count == 1 else word.removesuffix(remove) + add
 
 
+def visible(text: str, keep: str = "") -> str:
+    r"""Return *text* with every character that a terminal would not show as it is replaced by its escape sequence.
+
+    What comes from a cloud may hold control sequences, line breaks or marks that turn the direction of writing.
+
+    Args:
+        text: what is to be shown.
+        keep: characters to leave as they are, besides the printable ones, e.g. a line feed.
+
+    >>> visible("one\x1b[2Jtwo\u202ethree\n")
+    'one\\x1b[2Jtwo\\u202ethree\\n'
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() or char in keep else char.encode("unicode_escape").decode() for char in text
+    )
+
+
 def wrap_paragraphs(text: str, width: int = 70) -> str:
     r"""Return *text* with each paragraph wrapped.
 

@@ -57,7 +57,7 @@ class Producer:
         """Return what was read last, for the progress display: its type and what contains it."""
         com = self.last_com
         place = com.get("parent") or com.get("scope") or ""
-        return f"{com['record_type']} {place}".strip() if com else ""
+        return f"{com.get('record_type', '')} {place}".strip()[:200]
 
     def put(self, record: Record) -> None:
         """Stamp, encode and send one record; one that is not JSON is counted and becomes a dead letter."""
@@ -94,6 +94,7 @@ def run_cloud(plugin: Cloud, producer: Producer, stop: Stop) -> None:
     report = producer.report
     incomplete = ""
     try:
+        stop.reading = True  # a plugin may read everything before it returns
         records = iter(plugin.read())
         put = producer.put
         while not stop.requested:
@@ -290,6 +291,8 @@ def _batch_writer(plugin: Store, report: Report) -> Any:
 
 def _end_store(plugin: Store, source: Input, report: Report) -> None:
     abort = getattr(plugin, "abort", None)
+    if report.outcome == "failed":
+        source.close(report.message)  # what has not been taken by now makes its origins incomplete
     incomplete = dict(source.incomplete)
     if report.outcome == "failed":
         incomplete[report.worker] = report.message
@@ -302,7 +305,10 @@ def _end_store(plugin: Store, source: Input, report: Report) -> None:
         report.failed("delivering", exc)
     outputs = getattr(plugin, "outputs", None)
     if outputs is not None and report.outcome != "failed":
-        report.outputs = [str(output) for output in outputs()]
+        try:
+            report.outputs = [str(output) for output in outputs()]
+        except Exception as exc:  # all is delivered, but where is not known
+            report.error("naming", "its outputs", exc)
     report.incomplete = str(Incomplete(incomplete)) if incomplete else ""
     report.ok()
 

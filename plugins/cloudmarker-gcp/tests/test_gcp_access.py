@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from urllib.parse import parse_qs
 
 import pytest
 from cloudmarker.errors import ConfigError, PluginError
@@ -118,3 +122,31 @@ def test_a_login_that_is_refused_is_denied_and_says_why(tmp_path, change, hint, 
     assert hint in error
     assert "\n" not in error
     assert key["private_key"][40:80] not in error
+
+
+def test_the_token_is_asked_for_reading_only(tmp_path):
+    asked = []
+
+    class TokenEndpoint(BaseHTTPRequestHandler):
+        def do_POST(self):
+            form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
+            claims = form["assertion"][0].split(".")[1]
+            asked.extend(json.loads(base64.urlsafe_b64decode(claims + "=="))["scope"].split())
+            self.send_response(400)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *args):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), TokenEndpoint)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    with GCPSimulator() as simulator, open(simulator.settings["key_file_path"]) as file:
+        key = {**json.load(file), "token_uri": f"http://127.0.0.1:{server.server_port}/token"}
+    path = tmp_path / "key.json"
+    path.write_text(json.dumps(key))
+    (record,) = GCPCloud(str(path), endpoint="http://127.0.0.1:9").read()
+    server.shutdown()
+    server.server_close()
+    assert record["com"]["state"] == "failed"
+    assert sorted(scope.rpartition("/")[2] for scope in asked) == ["cloud-platform.read-only", "compute.readonly"]

@@ -179,6 +179,13 @@ def test_a_zone_that_fails_does_not_cost_the_others_and_is_named(two, read):
     assert result.coverage["two", "instance"] == ("ok", 3)
 
 
+def test_a_zone_that_does_not_exist_is_a_hole(start, read):
+    result = read(start(tenant="sample"), zone="us-east1-z")
+    assert result.coverage["tidewater-web", "instance"] == ("failed", 0)
+    assert result.error("tidewater-web", "instance").startswith("zones/us-east1-z: HTTP 400")
+    assert result.coverage["tidewater-web", "firewall"][0] == "ok"
+
+
 def test_only_the_projects_named_are_read_the_others_are_reported(two, read):
     result = read(two, projects=["tw*"])
     assert {record["ext"]["project_id"] for record in result.of("firewall")} == {"two"}

@@ -184,6 +184,41 @@ def test_an_instance_lists_what_it_is_reachable_by():
     assert com["parent"] == "//cloudresourcemanager.googleapis.com/projects/shop"
 
 
+def test_an_instance_names_its_disks_boot_disk_first_and_who_made_it():
+    disks = [
+        {"source": f"{LINK}/zones/us-east1-b/disks/data", "boot": False},
+        {"source": f"{LINK}/zones/us-east1-b/disks/boot", "boot": True, "licenses": [f"{LINK}/licenses/debian-12"]},
+    ]
+    made_by = {"key": "created-by", "value": "projects/1234/zones/us-east1-b/instanceGroupManagers/web"}
+    item = {
+        **INSTANCE,
+        "disks": disks,
+        "metadata": {"items": [{}, {"key": "x", "value": "y"}, made_by]},
+        "canIpForward": False,
+        "shieldedInstanceConfig": {"enableSecureBoot": True, "enableVtpm": False},
+        "confidentialInstanceConfig": {"confidentialInstanceType": "SEV"},
+    }
+    com = _records.instance(SCOPE, item, None)["com"]
+    assert com["disks"] == [f"{NAME}/zones/us-east1-b/disks/boot", f"{NAME}/zones/us-east1-b/disks/data"]
+    assert com["compute_group"] == f"{NAME}/zones/us-east1-b/instanceGroupManagers/web"
+    assert (com["os"], com["secure_boot"], com["vtpm"], com["confidential"]) == ("linux", True, False, True)
+    assert com["ip_forwarding"] is False
+
+
+@pytest.mark.parametrize(
+    ("disk", "system"),
+    [
+        ({"guestOsFeatures": [{"type": "UEFI_COMPATIBLE"}, {"type": "WINDOWS"}]}, "windows"),
+        ({"licenses": ["https://x/projects/windows-cloud/global/licenses/windows-server-2022-dc"]}, "windows"),
+        ({"licenses": ["https://x/projects/ubuntu-os-cloud/global/licenses/ubuntu-2204-lts"]}, "linux"),
+        ({"licenses": ["https://x/projects/freebsd-org-cloud-dev/global/licenses/freebsd"]}, None),
+        ({}, None),
+    ],
+)
+def test_the_operating_system_is_what_the_boot_disk_tells(disk, system):
+    assert _records.instance(SCOPE, {**INSTANCE, "disks": [{"boot": True, **disk}]}, None)["com"]["os"] == system
+
+
 @pytest.mark.parametrize(
     ("status", "state"),
     [("RUNNING", "running"), ("STOPPED", "stopped"), ("SUSPENDED", "suspended"), ("REPAIRING", "other"), (None, None)],

@@ -48,9 +48,9 @@ class Encrypted(TypedDict):
     encryption: Annotated[
         Encryption | None,
         Means(
-            "at rest, with whose key: `provider_key`, which the provider makes and keeps; `customer_key`, which the customer"
-            " manages in a key service; `provider_and_customer_key`, once with each; `supplied_key`, which comes with every"
-            " request and is not kept; `none`, not at all. Null if not known"
+            "at rest, and with whose key: `provider_key`, which the provider makes and keeps; `customer_key`, which the"
+            " customer manages in a key service; `provider_and_customer_key`, once with each; `supplied_key`, which"
+            " comes with every request and is not kept; `none`, not at all. Null if not known"
         ),
     ]
     encryption_key: Annotated[
@@ -64,8 +64,8 @@ class Reachable(TypedDict):
     network_access: Annotated[
         NetworkAccess | None,
         Means(
-            "`public`: the whole Internet; `selected`: only the addresses and networks it lets in; `private`: only its own"
-            " network or private endpoints. Null if not known"
+            "`public`: the whole Internet; `selected`: only the addresses and networks it lets in; `private`: only its"
+            " own network or private endpoints. Null if not known"
         ),
     ]
     allowed_addresses: Annotated[

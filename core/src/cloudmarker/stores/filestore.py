@@ -19,6 +19,7 @@ from cloudmarker.records import encode
 
 _SAFE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.+@= ")
 _NAME_BYTES = 200
+_PARTIAL = ".partial"
 _BUFFER_BYTES = 64 * 1024
 _NO_FOLLOW = os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -106,12 +107,15 @@ class FileStore:
 def file_stem(origin: str) -> str:
     """Return the file name, without suffix, for an origin worker: different origins never share one.
 
-    Letters, digits, ``-_.+@=`` and spaces stay; everything else, and a leading dot, becomes ``%XX`` per byte of UTF-8.
-    A name that gets too long for a file system ends in a hash instead.
+    Letters, digits, ``-_.+@=`` and spaces stay; everything else becomes ``%XX`` per byte of UTF-8, and so does a dot
+    that begins the name, or that would make it look like another origin's partial file. A name that gets too long for a
+    file system ends in a hash instead.
     """
     stem = "".join(char if char in _SAFE else _escaped(char) for char in origin)
     if stem.startswith("."):
         stem = _escaped(".") + stem[1:]
+    if stem.endswith(_PARTIAL):
+        stem = stem.removesuffix(_PARTIAL) + _escaped(".") + _PARTIAL[1:]
     if len(stem) > _NAME_BYTES:
         digest = hashlib.sha256(origin.encode("utf-8", "surrogatepass")).hexdigest()[:32]
         stem = f"{stem[: _NAME_BYTES - 34]}%~{digest}"
@@ -129,7 +133,8 @@ def _open_directory(path: Path) -> int:
         link = path.lstat()
         if stat.S_ISLNK(link.st_mode) and link.st_uid not in (0, os.geteuid()):
             raise PluginError(f"{path}: is a link that another user made; remove it or choose another path")
-        directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        follow = 0 if stat.S_ISLNK(link.st_mode) else os.O_NOFOLLOW  # a link may have come since
+        directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | follow)
     except OSError as exc:
         raise PluginError(f"{path}: {exc.strerror or exc}") from exc
     info = os.fstat(directory)
@@ -181,7 +186,7 @@ class _ArrayFile:
             mine, there = os.fstat(self._fd), os.stat(self._tmp, dir_fd=self._directory, follow_symlinks=False)
             if (mine.st_dev, mine.st_ino) != (there.st_dev, there.st_ino):
                 raise PluginError(f"{self._path / self._tmp}: was replaced while it was being written")
-            partial, final = f"{self._stem}.partial.json", f"{self._stem}.json"
+            partial, final = f"{self._stem}{_PARTIAL}.json", f"{self._stem}.json"
             name = final if complete and self._broken is None else partial
             os.rename(self._tmp, name, src_dir_fd=self._directory, dst_dir_fd=self._directory)
             if name == final:

@@ -13,7 +13,8 @@ events are handed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from copy import deepcopy
 from typing import Any
 
 from cloudmarker import coverage as _coverage
@@ -21,11 +22,11 @@ from cloudmarker.channel import RecordBatch
 from cloudmarker.contracts import Record
 from cloudmarker.findings import finding as _finding
 from cloudmarker.records import OriginType, Stamper, decode, encode
+from cloudmarker.testing._inventory import DEFAULTS, PROJECT
 
 CLOUD_TYPE = "example"
 """The ``cloud_type`` of the records made here."""
 
-_PROJECT = "//example/projects/sample"
 _STAMPER_ARGS = ("audit", "20260102_030405")
 
 
@@ -41,7 +42,7 @@ def record(record_type: str, *, raw: Any = None, ext: dict[str, Any] | None = No
     common = {
         "cloud_type": CLOUD_TYPE,
         "record_type": record_type,
-        "reference": f"{_PROJECT}/{record_type}s/one",
+        "reference": f"{PROJECT}/{record_type}s/one",
         **com,
     }
     return {
@@ -57,64 +58,57 @@ def _inventory(record_type: str, com: dict[str, Any], **defaults: Any) -> Record
         "name": str(com.get("reference", "one")).rsplit("/", 1)[-1],
         "location": "north",
         "tags": {"owner": "someone"},
-        "parent": _PROJECT,
+        "parent": PROJECT,
         "created": "2026-01-02T03:04:05Z",
     }
     return record(record_type, raw=raw, ext=ext, **{**common, **defaults, **com})
 
 
-def scope(**com: Any) -> Record:
-    """Return a scope record: a project at the top."""
-    return _inventory(
-        "scope", com, reference=_PROJECT, name="sample", parent=None, scope_type="project", state="active"
-    )
+def _factory(record_type: str, **defaults: Any) -> Callable[..., Record]:
+    """Return the factory of a record type of things in a cloud; *defaults* are for the fields that all of them have."""
+
+    def make(**com: Any) -> Record:
+        return _inventory(record_type, com, **deepcopy({**DEFAULTS[record_type], **defaults}))
+
+    make.__name__ = make.__qualname__ = record_type
+    make.__doc__ = f"Return {'an' if record_type[0] in 'aeiou' else 'a'} {record_type} record."
+    return make
 
 
-def firewall(**com: Any) -> Record:
-    """Return a firewall record: one rule, one network."""
-    return _inventory("firewall", com, rule_count=1, networks=[f"{_PROJECT}/networks/one"], interfaces=[])
-
-
-def firewall_rule(**com: Any) -> Record:
-    """Return a firewall_rule record: anyone on the Internet may connect to port 22."""
-    defaults: dict[str, Any] = {
-        "firewall": f"{_PROJECT}/firewalls/one",
-        "network": None,
-        "entry": None,
-        "enabled": True,
-        "direction": "in",
-        "access": "allow",
-        "priority": 100,
-        "protocol": "tcp",
-        "source_addresses": ["0.0.0.0/0", "::/0"],
-        "source_ports": ["*"],
-        "destination_addresses": ["0.0.0.0/0", "::/0"],
-        "destination_ports": ["22"],
-    }
-    lists = (
-        "source_tags",
-        "source_identities",
-        "source_groups",
-        "destination_groups",
-        "target_tags",
-        "target_identities",
-    )
-    return _inventory("firewall_rule", com, **defaults, **{name: [] for name in lists})
-
-
-def compute(**com: Any) -> Record:
-    """Return a compute record: a running machine with a private and a public address."""
-    defaults: dict[str, Any] = {
-        "state": "running",
-        "size": "small",
-        "networks": [f"{_PROJECT}/networks/one"],
-        "subnets": [f"{_PROJECT}/subnets/one"],
-        "private_addresses": ["10.0.0.2"],
-        "public_addresses": ["192.0.2.2"],
-        "network_tags": [],
-        "identities": [],
-    }
-    return _inventory("compute", com, **defaults)
+scope = _factory("scope", reference=PROJECT, name="sample", parent=None)
+identity = _factory("identity")
+identity_binding = _factory("identity_binding")
+role = _factory("role")
+policy = _factory("policy")
+security_contact = _factory("security_contact")
+firewall = _factory("firewall")
+firewall_rule = _factory("firewall_rule")
+network_rule = _factory("network_rule")
+network = _factory("network")
+subnet = _factory("subnet")
+route_table = _factory("route_table")
+network_interface = _factory("network_interface")
+public_ip = _factory("public_ip")
+load_balancer = _factory("load_balancer")
+dns_zone = _factory("dns_zone")
+compute = _factory("compute")
+compute_group = _factory("compute_group")
+disk = _factory("disk")
+snapshot = _factory("snapshot")
+image = _factory("image")
+kubernetes_cluster = _factory("kubernetes_cluster")
+node_pool = _factory("node_pool")
+container_registry = _factory("container_registry")
+web_app = _factory("web_app")
+storage = _factory("storage")
+storage_service = _factory("storage_service")
+storage_container = _factory("storage_container")
+key_vault = _factory("key_vault")
+key = _factory("key")
+secret = _factory("secret")
+database_server = _factory("database_server")
+database = _factory("database")
+messaging = _factory("messaging")
 
 
 def mock(n: int = 0, **com: Any) -> Record:
@@ -125,7 +119,7 @@ def mock(n: int = 0, **com: Any) -> Record:
 
 def coverage(**com: Any) -> Record:
     """Return a coverage record: the firewalls of a project were read, all 3 of them."""
-    made = _coverage.coverage(CLOUD_TYPE, _PROJECT, "firewall", "ok", 3)
+    made = _coverage.coverage(CLOUD_TYPE, PROJECT, "firewall", "ok", 3)
     made["com"].update(com)
     return made
 
@@ -186,9 +180,7 @@ def every_type() -> list[Record]:
     """Return one record of each type that the framework knows, and one of a type that it does not know."""
     return [
         scope(),
-        firewall(),
-        firewall_rule(),
-        compute(),
+        *(_factory(record_type)() for record_type in DEFAULTS if record_type != "scope"),
         *(mock(n) for n in range(4)),
         mock_event(),
         firewall_rule_event(),
@@ -218,9 +210,9 @@ def awkward() -> list[Record]:
         "text": "just a string",
         "null": None,
     }
-    made = [record("gadget", raw=value, reference=f"{_PROJECT}/gadgets/{name}") for name, value in values.items()]
+    made = [record("gadget", raw=value, reference=f"{PROJECT}/gadgets/{name}") for name, value in values.items()]
     made[-1]["raw"] = None
-    bare = record("gadget", reference=f"{_PROJECT}/gadgets/bare")
+    bare = record("gadget", reference=f"{PROJECT}/gadgets/bare")
     del bare["raw"]
     return [*made, bare]
 

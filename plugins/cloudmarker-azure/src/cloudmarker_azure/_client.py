@@ -1,22 +1,25 @@
-"""Reading lists from Azure Resource Manager: attempts, waits, paging. Knows nothing of what the items are."""
+"""Reading from Azure Resource Manager: attempts, paging, what an answer must look like. Knows nothing of the items.
+
+When a request may be sent is for :mod:`cloudmarker_azure._governor` to say.
+"""
 
 from __future__ import annotations
 
 import json
 import logging
-import random
 import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator, Mapping
 from hashlib import blake2b
 from typing import Any
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from azure.core.exceptions import AzureError, ClientAuthenticationError
+from azure.core.rest import HttpResponse
 
+from cloudmarker_azure._governor import Governor, Retry, Target
 from cloudmarker_azure._outcome import UnreadError, refused
-from cloudmarker_azure._session import Session, described, login_failure, root_cause
+from cloudmarker_azure._session import GRAPH_PATH, Session, described, login_failure, root_cause
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -24,42 +27,19 @@ BARREN_PAGES = 20
 """Pages in a row without a new item after which a list counts as endless. Empty pages in between are normal."""
 
 
-@dataclass(frozen=True)
-class Retry:
-    """When a request is tried again.
-
-    Attributes:
-        attempts: how often a request is sent if it fails; throttling is bounded by the deadline alone.
-        first_wait_s: wait after the first failure; doubled with each further one.
-        max_wait_s: longest single wait, also if the server asks for more.
-        deadline_s: seconds from the first attempt in which the last one must begin.
-    """
-
-    attempts: int = 5
-    first_wait_s: float = 0.5
-    max_wait_s: float = 60.0
-    deadline_s: float = 600.0
-
-    def wait_s(self, attempt: int, retry_after_s: float | None) -> float:
-        """Return the seconds to wait after that *attempt* (from 1): never less than asked for, but for the cap.
-
-        Up to a quarter more, at random, keeps the threads that were refused together from coming back together.
-        """
-        wait = retry_after_s if retry_after_s is not None else self.first_wait_s * 2 ** min(attempt - 1, 30)
-        return min(wait, self.max_wait_s) * random.uniform(1.0, 1.25)  # noqa: S311  # nothing to guess here
-
-
 class Client:
-    """Reads lists through a session. Threads may share it.
+    """Reads through a session. Threads may share it.
 
     Args:
         session: sends the requests.
+        governor: lets them through.
         retry: when they are sent again.
         stop: set when reading ends; waits end then.
     """
 
-    def __init__(self, session: Session, retry: Retry, stop: threading.Event) -> None:
+    def __init__(self, session: Session, governor: Governor, retry: Retry, stop: threading.Event) -> None:
         self._session = session
+        self._governor = governor
         self._retry = retry
         self._stop = stop
         self._origin = _origin(urlsplit(session.access.endpoint))
@@ -67,21 +47,24 @@ class Client:
     def pages(self, path: str, api_version: str) -> Iterator[list[Any]]:
         """Yield the items of each page of a list, each item once.
 
+        A page without items may be yielded at any time: the next one will then take a while, and the thread may have
+        something better to do.
+
         Args:
-            path: under the endpoint, from the slash on.
+            path: under the endpoint, from the slash on; it may have a query.
             api_version: the version of the provider's API.
 
         Raises:
             UnreadError: the list ends here; what was yielded is right.
         """
-        url = f"{self._session.access.endpoint}{path}?api-version={api_version}"
+        url = self._url(path, api_version)
         seen_urls: set[str] = set()
-        seen_items: set[bytes] = set()
+        is_new = Novelty()
         barren = 0
         while True:
             seen_urls.add(url)
-            page = self._get(url)
-            new = [item for item in page["value"] if _is_new(item, seen_items)]
+            page = yield from self._get(url, _page)
+            new = [item for item in page["value"] if is_new(_id(item))]
             if repeated := len(page["value"]) - len(new):
                 _LOGGER.info("%s: %d items were sent twice", path, repeated)
             yield new
@@ -94,6 +77,29 @@ class Client:
             barren = 0 if new else barren + 1
             if barren == BARREN_PAGES:
                 raise UnreadError("failed", f"the pages do not end: {barren} in a row brought nothing new")
+
+    def resource(self, path: str, api_version: str) -> dict[str, Any]:
+        """Return a single object.
+
+        Args:
+            path: like that of :meth:`pages`.
+            api_version: the version of the provider's API.
+
+        Raises:
+            UnreadError: it cannot be had.
+        """
+        return _finished(self._get(self._url(path, api_version), _object))
+
+    def query(self, body: Mapping[str, Any]) -> Generator[list[Any], None, dict[str, Any]]:
+        """Return the answer to a query of Azure Resource Graph, yielding like :meth:`pages` while there is none.
+
+        Raises:
+            UnreadError: it cannot be had.
+        """
+        return self._answer(Target.of(GRAPH_PATH), lambda: self._session.query(body), _object)
+
+    def _url(self, path: str, api_version: str) -> str:
+        return f"{self._session.access.endpoint}{path}{'&' if '?' in path else '?'}api-version={api_version}"
 
     def _followed(self, url: str, link: Any) -> str:
         """Return the URL of the next page: the token is sent there, so it must be where this one came from."""
@@ -108,49 +114,107 @@ class Client:
             raise UnreadError("failed", f"the nextLink leads to another host, {origin[1]}, and is not followed")
         return following
 
-    def _get(self, url: str) -> dict[str, Any]:
-        """Return the page at *url*, trying as often as the rules allow.
+    def _get(self, url: str, parse: Callable[[Any], dict[str, Any]]) -> Generator[list[Any], None, dict[str, Any]]:
+        root = len(self._session.access.endpoint)
+        return self._answer(Target.of(url[root:]), lambda: self._session.get(url), parse)
+
+    def _answer(
+        self, target: Target, send: Callable[[], HttpResponse], parse: Callable[[Any], dict[str, Any]]
+    ) -> Generator[list[Any], None, dict[str, Any]]:
+        """Return what *parse* makes of the answer, sending as often as the rules allow.
 
         Raises:
             UnreadError: it cannot be had.
         """
         retry = self._retry
         give_up = time.monotonic() + retry.deadline_s
-        attempt = 0
+        failures = 0
         while True:
-            attempt += 1
             try:
-                return self._attempt(url)
+                return self._attempt(target, send, parse, give_up)
             except UnreadError as exc:
-                if not exc.again or (attempt >= retry.attempts and exc.state != "throttled"):
+                if not exc.again:
                     raise
-                wait = retry.wait_s(attempt, exc.retry_after_s)
-                if time.monotonic() + wait > give_up:
-                    raise
-                _LOGGER.info("%s: again in %.1f s: %s", urlsplit(url).path, wait, exc)
+                unread = exc
+            if unread.state == "throttled":
+                if not self._governor.opens_in_time(target, give_up):
+                    raise unread
+                _LOGGER.info("%s: %s", "/".join(target), unread)
+                yield []
+                continue
+            failures += 1
+            wait = retry.wait_s(failures, unread.retry_after_s)
+            if failures >= retry.attempts or time.monotonic() + wait > give_up:
+                raise unread
+            _LOGGER.info("%s: again in %.1f s: %s", "/".join(target), wait, unread)
             if self._stop.wait(wait):
                 raise UnreadError("failed", "reading was stopped")
 
-    def _attempt(self, url: str) -> dict[str, Any]:
-        if self._stop.is_set():
-            raise UnreadError("failed", "reading was stopped")
+    def _attempt(
+        self,
+        target: Target,
+        send: Callable[[], HttpResponse],
+        parse: Callable[[Any], dict[str, Any]],
+        give_up: float,
+    ) -> dict[str, Any]:
+        headers: Mapping[str, str] | None = None
+        refusal = None
+        self._governor.enter(target, give_up)
         try:
-            response = self._session.get(url)
-            status, body = response.status_code, response.content
+            response = send()
+            status, headers, body = response.status_code, response.headers, response.content
+            if status != 200:
+                unread = refused(status, headers, body)
+                refusal = unread if unread.state == "throttled" else None
+                raise unread
         except ClientAuthenticationError as exc:
             raise login_failure(self._session.access, exc) from exc
         except AzureError as exc:
             raise UnreadError("failed", f"no answer: {described(root_cause(exc))}", again=True) from exc
-        if status != 200:
-            raise refused(status, response.headers, body)
+        finally:
+            self._governor.leave(target, headers, refusal)
         try:
-            page = json.loads(body)
+            return parse(json.loads(body))
         except (ValueError, RecursionError) as exc:
-            kind = response.headers.get("Content-Type", "no content type")
+            kind = headers.get("Content-Type", "no content type")
             raise UnreadError("failed", f"the answer is not JSON ({kind}): {exc}", again=True) from exc
-        if not isinstance(page, dict) or not isinstance(page.get("value"), list):
-            raise UnreadError("failed", 'the answer is JSON but no page of a list: it has no array "value"', again=True)
-        return page
+
+
+class Novelty:
+    """Tells what was not seen before. It keeps digests, as a list may have a million ids of 200 characters."""
+
+    def __init__(self) -> None:
+        self._seen: set[bytes] = set()
+
+    def __call__(self, reference: str | None) -> bool:
+        """Return whether that *reference* is new, letter case aside, and remember it; None is always new."""
+        if reference is None:
+            return True
+        before = len(self._seen)
+        self._seen.add(blake2b(reference.casefold().encode("utf-8", "surrogatepass"), digest_size=16).digest())
+        return len(self._seen) > before
+
+
+def _finished(reading: Generator[Any, None, dict[str, Any]]) -> dict[str, Any]:
+    """Return what *reading* returns at its end."""
+    while True:
+        try:
+            next(reading)
+        except StopIteration as end:
+            answer: dict[str, Any] = end.value
+            return answer
+
+
+def _object(answer: Any) -> dict[str, Any]:
+    if not isinstance(answer, dict):
+        raise UnreadError("failed", "the answer is JSON but no object", again=True)
+    return answer
+
+
+def _page(answer: Any) -> dict[str, Any]:
+    if not isinstance(answer, dict) or not isinstance(answer.get("value"), list):
+        raise UnreadError("failed", 'the answer is JSON but no page of a list: it has no array "value"', again=True)
+    return answer
 
 
 def _origin(parts: SplitResult) -> tuple[str, str, int]:
@@ -158,15 +222,6 @@ def _origin(parts: SplitResult) -> tuple[str, str, int]:
     return parts.scheme, (parts.hostname or "").lower(), parts.port or {"http": 80}.get(parts.scheme, 443)
 
 
-def _is_new(item: Any, seen: set[bytes]) -> bool:
-    """Return whether the *item*'s id was not seen before, and remember it; items without an id are always new.
-
-    Digests, because a list may have a million items with ids of 200 characters.
-    """
-    if not isinstance(item, dict) or not isinstance(item.get("id"), str):
-        return True
-    digest = blake2b(item["id"].casefold().encode("utf-8", "surrogatepass"), digest_size=16).digest()
-    if digest in seen:
-        return False
-    seen.add(digest)
-    return True
+def _id(item: Any) -> str | None:
+    reference = item.get("id") if isinstance(item, dict) else None
+    return reference if isinstance(reference, str) else None

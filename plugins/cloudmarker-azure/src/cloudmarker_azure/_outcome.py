@@ -39,10 +39,20 @@ class UnreadError(CloudmarkerError):
         state: the coverage state that this amounts to.
         again: whether another attempt may succeed.
         retry_after_s: seconds that the server asked to wait, or None if it did not say.
+        code: Azure's own code for the error, empty if there is none.
     """
 
-    def __init__(self, state: State, reason: str, *, again: bool = False, retry_after_s: float | None = None) -> None:
+    def __init__(
+        self,
+        state: State,
+        reason: str,
+        *,
+        again: bool = False,
+        retry_after_s: float | None = None,
+        code: str = "",
+    ) -> None:
         super().__init__(one_line(reason))
+        self.code = code
         self.state = state
         self.again = again
         self.retry_after_s = retry_after_s
@@ -67,17 +77,19 @@ def refused(status: int, headers: Mapping[str, str], body: bytes) -> UnreadError
     reason = f"HTTP {status}: {said}" if said else f"HTTP {status}"
     retry_after_s = _retry_after_s(headers)
     if status == 401:
-        return UnreadError("denied", f"the token was not accepted: {reason}")
+        return UnreadError("denied", f"the token was not accepted: {reason}", code=code)
     if status == 403:
         action = _ACTION.search(message)
-        return UnreadError("denied", f"{code or reason}: no permission for {action[1]}" if action else reason)
+        reason = f"{code or reason}: no permission for {action[1]}" if action else reason
+        return UnreadError("denied", reason, code=code)
     if status == 429:
-        return UnreadError("throttled", reason, again=True, retry_after_s=retry_after_s)
+        return UnreadError("throttled", reason, again=True, retry_after_s=retry_after_s, code=code)
     if status in (404, 409) and code.lower() in NOT_REGISTERED:
-        return UnreadError("disabled", reason)
+        return UnreadError("disabled", reason, code=code)
     if 300 <= status < 400:
-        return UnreadError("failed", f"HTTP {status}: the answer points elsewhere, which is not followed")
-    return UnreadError("failed", reason, again=status in RETRIED_STATUSES, retry_after_s=retry_after_s)
+        return UnreadError("failed", f"HTTP {status}: the answer points elsewhere, which is not followed", code=code)
+    again = status in RETRIED_STATUSES
+    return UnreadError("failed", reason, again=again, retry_after_s=retry_after_s, code=code)
 
 
 def _code_and_message(body: bytes) -> tuple[str, str]:

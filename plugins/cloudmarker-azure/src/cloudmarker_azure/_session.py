@@ -11,7 +11,9 @@ import re
 import socket
 import threading
 import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from importlib.metadata import version
 from types import TracebackType
 from typing import Any
@@ -46,6 +48,9 @@ LOGIN_WAIT_S = 10.0
 
 FAILED_LOGIN_S = 60.0
 """Seconds for which a failed login is not tried again, so that it does not cost every list of a large tenant a call."""
+
+GRAPH_PATH = "/providers/Microsoft.ResourceGraph/resources"
+GRAPH_API_VERSION = "2022-10-01"
 
 _CODE = re.compile(r"AADSTS\d+")
 
@@ -169,7 +174,7 @@ class _Credential:
 
 
 class Session:
-    """Sends authenticated GET requests to Azure Resource Manager. Threads may share it.
+    """Sends authenticated requests to Azure Resource Manager, and only such as read. Threads may share it.
 
     Args:
         access: where and as whom.
@@ -218,15 +223,27 @@ class Session:
         Raises:
             azure.core.exceptions.AzureError: there was no answer, or no token.
         """
+        return self._authenticated(partial(HttpRequest, "GET", url))
+
+    def query(self, body: Mapping[str, Any]) -> HttpResponse:
+        """Return the answer to a query of Azure Resource Graph: the only request that is not a GET, but for tokens.
+
+        Raises:
+            azure.core.exceptions.AzureError: there was no answer, or no token.
+        """
+        url = f"{self.access.endpoint}{GRAPH_PATH}?api-version={GRAPH_API_VERSION}"
+        return self._authenticated(partial(HttpRequest, "POST", url, json=dict(body)))
+
+    def _authenticated(self, make: Callable[[], HttpRequest]) -> HttpResponse:
         generation = self._credential.generation
-        response = self._send(url)
+        response = self._send(make())
         if response.status_code == 401:
             self._credential.renew(generation)
-            response = self._send(url)
+            response = self._send(make())
         return response
 
-    def _send(self, url: str) -> HttpResponse:
-        return self._pipeline.run(HttpRequest("GET", url), stream=False).http_response
+    def _send(self, request: HttpRequest) -> HttpResponse:
+        return self._pipeline.run(request, stream=False).http_response
 
     def interrupt(self) -> None:
         """End the requests that are under way, with an error in the threads that wait for them."""

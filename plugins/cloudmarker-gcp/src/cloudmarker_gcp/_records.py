@@ -14,6 +14,7 @@ from cloudmarker.errors import RecordError
 from cloudmarker.firewall import normalise_addresses, normalise_ports, normalise_protocol
 
 from cloudmarker_gcp import _names
+from cloudmarker_gcp._json import array, each, mapping, objects, required, text, texts
 
 CLOUD_TYPE = "gcp"
 
@@ -55,10 +56,10 @@ class Scope:
     def project(cls, item: Mapping[str, Any]) -> Scope:
         """Return the scope that a project *item* is."""
         return cls(
-            project_id=_required(item, "projectId"),
-            project_number=_names.last_part(_text(item, "name") or "") or None,
-            project_name=_text(item, "displayName"),
-            project_state=_text(item, "state"),
+            project_id=required(item, "projectId"),
+            project_number=_names.last_part(text(item, "name") or "") or None,
+            project_name=text(item, "displayName"),
+            project_state=text(item, "state"),
         )
 
 
@@ -84,7 +85,7 @@ def project(scope: Scope, item: dict[str, Any], member: Any) -> Record:
     own = Scope.project(item)
     if not (scope.holds(own.project_id) or (own.project_number and scope.holds(own.project_number))):
         raise RecordError(f"the answer is not of this project, but of project {own.project_id}")
-    parent = _text(item, "parent")
+    parent = text(item, "parent")
     return _record(
         own,
         item,
@@ -92,7 +93,7 @@ def project(scope: Scope, item: dict[str, Any], member: Any) -> Record:
         reference=own.reference,
         name=own.project_name or own.project_id,
         parent=f"{_names.RESOURCE_MANAGER}/{parent}" if parent else None,
-        created=_text(item, "createTime"),
+        created=text(item, "createTime"),
         com={"scope_type": "project", "state": (own.project_state or "").lower() or None},
     )
 
@@ -114,20 +115,20 @@ def firewall(scope: Scope, item: dict[str, Any], member: Any) -> Record:
 
 def firewall_entries(item: dict[str, Any]) -> list[tuple[str, Any]]:
     """Return the entries of a firewall, each with the list it stands in, ``allowed`` or ``denied``."""
-    return [(kind, entry) for kind in ("allowed", "denied") for entry in _list(item, kind)]
+    return [(kind, entry) for kind in ("allowed", "denied") for entry in array(item, kind)]
 
 
 def firewall_rule(scope: Scope, item: dict[str, Any], member: Any) -> Record:
     """Return a ``firewall_rule`` record; *member* is one of :func:`firewall_entries`."""
     kind, entry = member
     if not isinstance(entry, dict):
-        raise RecordError(f"{_required(item, 'name')}: an entry of {kind} is not an object")
-    protocol = _required(entry, "IPProtocol")
-    ports = [str(port) for port in _list(entry, "ports")]
-    outward = (_text(item, "direction") or "INGRESS").upper() == "EGRESS"
-    sources = normalise_addresses(_texts(item, "sourceRanges"))
-    destinations = normalise_addresses(_texts(item, "destinationRanges"))
-    source_tags, source_identities = _texts(item, "sourceTags"), _texts(item, "sourceServiceAccounts")
+        raise RecordError(f"{required(item, 'name')}: an entry of {kind} is not an object")
+    protocol = required(entry, "IPProtocol")
+    ports = [str(port) for port in array(entry, "ports")]
+    outward = (text(item, "direction") or "INGRESS").upper() == "EGRESS"
+    sources = normalise_addresses(texts(item, "sourceRanges"))
+    destinations = normalise_addresses(texts(item, "destinationRanges"))
+    source_tags, source_identities = texts(item, "sourceTags"), texts(item, "sourceServiceAccounts")
     if outward:
         destinations = destinations or list(ANYWHERE)
     elif not (source_tags or source_identities):
@@ -153,33 +154,76 @@ def firewall_rule(scope: Scope, item: dict[str, Any], member: Any) -> Record:
             "destination_addresses": destinations,
             "destination_ports": normalise_ports(ports),
             "destination_groups": [],
-            "target_tags": _texts(item, "targetTags"),
-            "target_identities": _texts(item, "targetServiceAccounts"),
+            "target_tags": texts(item, "targetTags"),
+            "target_identities": texts(item, "targetServiceAccounts"),
         },
     )
 
 
 def instance(scope: Scope, item: dict[str, Any], member: Any) -> Record:
     """Return a ``compute`` record: https://cloud.google.com/compute/docs/reference/rest/v1/instances."""
-    interfaces = _objects(item, "networkInterfaces")
-    ways_out = [config for nic in interfaces for config in _objects(nic, "accessConfigs")]
-    ways_out_6 = [config for nic in interfaces for config in _objects(nic, "ipv6AccessConfigs")]
-    status = _text(item, "status")
+    interfaces = objects(item, "networkInterfaces")
+    ways_out = [config for nic in interfaces for config in objects(nic, "accessConfigs")]
+    ways_out_6 = [config for nic in interfaces for config in objects(nic, "ipv6AccessConfigs")]
+    disks = sorted(objects(item, "disks"), key=lambda disk: disk.get("boot") is not True)
+    shielded = mapping(item, "shieldedInstanceConfig")
+    status = text(item, "status")
+    image = text(item, "sourceMachineImage")
     return _compute_record(
         scope,
         item,
         ("instance", "compute"),
         com={
             "state": _STATES.get(status.upper(), "other") if status else None,
-            "size": _names.last_part(_text(item, "machineType") or "") or None,
-            "networks": [_names.compute_name(link, scope.project_id) for link in _each(interfaces, "network")],
-            "subnets": [_names.compute_name(link, scope.project_id) for link in _each(interfaces, "subnetwork")],
-            "private_addresses": [*_each(interfaces, "networkIP"), *_each(interfaces, "ipv6Address")],
-            "public_addresses": [*_each(ways_out, "natIP"), *_each(ways_out_6, "externalIpv6")],
-            "network_tags": _texts(_object(item, "tags"), "items"),
-            "identities": _each(_objects(item, "serviceAccounts"), "email"),
+            "size": _names.last_part(text(item, "machineType") or "") or None,
+            "os": _operating_system(disks[0]) if disks else None,
+            "image": _names.compute_name(image, scope.project_id) if image else None,
+            "compute_group": _group(scope, item),
+            "interfaces": [],  # they have no names of their own
+            "networks": [_names.compute_name(link, scope.project_id) for link in each(interfaces, "network")],
+            "subnets": [_names.compute_name(link, scope.project_id) for link in each(interfaces, "subnetwork")],
+            "private_addresses": [*each(interfaces, "networkIP"), *each(interfaces, "ipv6Address")],
+            "public_addresses": [*each(ways_out, "natIP"), *each(ways_out_6, "externalIpv6")],
+            "network_tags": texts(mapping(item, "tags"), "items"),
+            "identities": each(objects(item, "serviceAccounts"), "email"),
+            "disks": [_names.compute_name(link, scope.project_id) for link in each(disks, "source")],
+            "host_encryption": True,  # Google encrypts local disks always
+            "secure_boot": _flag(shielded, "enableSecureBoot"),
+            "vtpm": _flag(shielded, "enableVtpm"),
+            "confidential": _is_confidential(mapping(item, "confidentialInstanceConfig")),
+            "password_login": None,
+            "ip_forwarding": _flag(item, "canIpForward"),
         },
     )
+
+
+def _operating_system(boot_disk: Mapping[str, Any]) -> str | None:
+    """Return ``windows`` or ``linux`` as the licenses and features of the boot disk tell; None if they do not."""
+    features = each(objects(boot_disk, "guestOsFeatures"), "type")
+    licenses = " ".join(texts(boot_disk, "licenses"))
+    if "WINDOWS" in features or "/windows-" in licenses:
+        return "windows"
+    return "linux" if licenses and "bsd" not in licenses else None
+
+
+def _group(scope: Scope, item: Mapping[str, Any]) -> str | None:
+    """Return the group of machines that made this one, which names it in the metadata, by the project's number."""
+    entries = objects(mapping(item, "metadata"), "items")
+    maker = next((text(entry, "value") for entry in entries if entry.get("key") == "created-by"), None)
+    if not maker or "/instanceGroupManagers/" not in maker:
+        return None
+    name = _names.compute_name(maker, scope.project_id)
+    return name.replace(f"/projects/{scope.project_number}/", f"/projects/{scope.project_id}/", 1)
+
+
+def _is_confidential(config: Mapping[str, Any]) -> bool:
+    kind = text(config, "confidentialInstanceType") or "CONFIDENTIAL_INSTANCE_TYPE_UNSPECIFIED"
+    return config.get("enableConfidentialCompute") is True or not kind.endswith("_UNSPECIFIED")
+
+
+def _flag(item: Mapping[str, Any], key: str) -> bool | None:
+    value = item.get(key)
+    return value if isinstance(value, bool) else None
 
 
 def _compute_record(scope: Scope, item: dict[str, Any], types: tuple[str, str], *, com: dict[str, Any]) -> Record:
@@ -189,9 +233,9 @@ def _compute_record(scope: Scope, item: dict[str, Any], types: tuple[str, str], 
         item,
         types,
         reference=_reference(scope, item),
-        name=_required(item, "name"),
+        name=required(item, "name"),
         parent=scope.reference,
-        created=_text(item, "creationTimestamp"),
+        created=text(item, "creationTimestamp"),
         com=com,
     )
 
@@ -220,7 +264,7 @@ def _record(
         com: the fields of the common model that only this type has.
     """
     zone, region = _names.zone_and_region(reference)
-    labels = {key: value for key, value in _object(item, "labels").items() if isinstance(value, str)}
+    labels = {key: value for key, value in mapping(item, "labels").items() if isinstance(value, str)}
     return {
         "raw": item,
         "ext": {
@@ -250,11 +294,11 @@ def _record(
 
 
 def _reference(scope: Scope, item: Mapping[str, Any]) -> str:
-    return _names.compute_name(_required(item, "selfLink"), scope.project_id)
+    return _names.compute_name(required(item, "selfLink"), scope.project_id)
 
 
 def _network(scope: Scope, item: Mapping[str, Any]) -> str | None:
-    link = _text(item, "network")
+    link = text(item, "network")
     return _names.compute_name(link, scope.project_id) if link else None
 
 
@@ -263,54 +307,3 @@ def _priority(item: Mapping[str, Any]) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise RecordError(f"{item.get('name')}: priority is {value!r}, not a number")
     return value
-
-
-def _required(item: Mapping[str, Any], key: str) -> str:
-    value = item.get(key)
-    if not isinstance(value, str) or not value:
-        raise RecordError(f"{item.get('selfLink') or item.get('name') or 'an item'} has no {key}")
-    return value
-
-
-def _text(item: Mapping[str, Any], key: str) -> str | None:
-    value = item.get(key)
-    return value if isinstance(value, str) and value else None
-
-
-def _object(item: Mapping[str, Any], key: str) -> dict[str, Any]:
-    """Return the object under *key*, empty if it is absent or null."""
-    value = item.get(key)
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise RecordError(f"{item.get('selfLink') or 'an item'}: {key} is not an object")
-    return value
-
-
-def _list(item: Mapping[str, Any], key: str) -> list[Any]:
-    """Return the array under *key*, empty if it is absent or null."""
-    value = item.get(key)
-    if value is None:
-        return []
-    if not isinstance(value, list):
-        raise RecordError(f"{item.get('selfLink') or 'an item'}: {key} is not an array")
-    return value
-
-
-def _objects(item: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
-    found = _list(item, key)
-    if not all(isinstance(entry, dict) for entry in found):
-        raise RecordError(f"{item.get('selfLink') or 'an item'}: {key} holds something else than objects")
-    return found
-
-
-def _texts(item: Mapping[str, Any], key: str) -> list[str]:
-    found = _list(item, key)
-    if not all(isinstance(entry, str) for entry in found):
-        raise RecordError(f"{item.get('selfLink') or 'an item'}: {key} holds something else than text")
-    return list(found)
-
-
-def _each(items: list[dict[str, Any]], key: str) -> list[str]:
-    """Return the text under *key* of every object that has one: order kept, duplicates gone."""
-    return list(dict.fromkeys(filter(None, (_text(item, key) for item in items))))

@@ -1,0 +1,225 @@
+"""When a request may be sent: one governor for all threads, so that no quota is used up and no refusal provoked twice.
+
+Calls are counted per subscription, and per subscription and resource provider; what belongs to no subscription counts
+for the tenant. There is a gate for each of these. A request passes two of them: it waits while either is closed because
+Azure refused a call, or because what is left of a quota belongs to others. After a refusal a single request tries the
+gate; the others wait for what becomes of it.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from cloudmarker_azure._outcome import UnreadError
+from cloudmarker_azure._quota import Quota, Remaining, remaining
+
+PROBE_S = 0.1
+"""Seconds after which a gate that one request is trying is looked at again by those who do not wait at it."""
+
+NO_PROVIDER = "microsoft.resources"
+"""The provider of what Azure Resource Manager answers itself: subscriptions, resource groups."""
+
+_SCOPE_THROTTLED = frozenset({"subscriptionrequeststhrottled", "tenantrequeststhrottled"})
+
+
+@dataclass(frozen=True)
+class Retry:
+    """When a request is tried again.
+
+    Attributes:
+        attempts: how often a request is sent if it fails; throttling is bounded by the deadline alone.
+        first_wait_s: wait after the first failure; doubled with each further one.
+        max_wait_s: longest single wait, also if the server asks for more.
+        deadline_s: seconds from the first attempt in which the last one must begin.
+    """
+
+    attempts: int = 5
+    first_wait_s: float = 0.5
+    max_wait_s: float = 60.0
+    deadline_s: float = 600.0
+
+    def wait_s(self, attempt: int, retry_after_s: float | None) -> float:
+        """Return the seconds to wait after that *attempt* (from 1): never less than asked for, but for the cap.
+
+        Up to a quarter more, at random, keeps those that were refused together from coming back together.
+        """
+        wait = retry_after_s if retry_after_s is not None else self.first_wait_s * 2 ** min(attempt - 1, 30)
+        return min(wait, self.max_wait_s) * random.uniform(1.0, 1.25)  # noqa: S311  # nothing to guess here
+
+
+class Target(NamedTuple):
+    """Whose quotas a request counts for.
+
+    Attributes:
+        subscription: its id, lower case; empty for the tenant.
+        provider: namespace of the resource provider, lower case.
+    """
+
+    subscription: str
+    provider: str
+
+    @classmethod
+    def of(cls, path: str) -> Target:
+        """Return the target of a *path* under the endpoint; of an extension resource it is the last provider in it."""
+        parts = path.partition("?")[0].lower().split("/")
+        subscription = parts[2] if len(parts) > 2 and parts[1] == "subscriptions" else ""
+        providers = [parts[at + 1] for at, part in enumerate(parts[:-1]) if part == "providers"]
+        return cls(subscription, providers[-1] if providers else NO_PROVIDER)
+
+
+@dataclass
+class _Gate:
+    """What is known of one place where calls are counted.
+
+    Attributes:
+        quotas: by the name that the header gives it.
+        in_flight: requests sent and not answered.
+        closed_until: no request before.
+        refusals: in a row.
+        refused_since: when the first of these came; None if the last answer was none.
+        sent_at: when a request was last let through.
+    """
+
+    quotas: dict[str, Quota] = field(default_factory=dict)
+    in_flight: int = 0
+    closed_until: float = -math.inf
+    refusals: int = 0
+    refused_since: float | None = None
+    sent_at: float = -math.inf
+
+    def wait_s(self, now: float, share: float, max_wait_s: float, ahead: int) -> float:
+        """Return the seconds until a request may pass; infinite if another one is trying the gate."""
+        if self.closed_until > now:
+            return self.closed_until - now
+        if self.refusals and self.in_flight:
+            return math.inf
+        wait = max((quota.wait_s(now, share, ahead) for quota in self.quotas.values()), default=0.0)
+        return min(wait, max(self.sent_at + max_wait_s - now, 0.0))
+
+    def learn(self, said: Remaining, now: float) -> None:
+        """Take over what an answer says of one quota."""
+        quota = self.quotas.setdefault(said.quota, Quota(now, said.calls))
+        quota.observe(now, said.calls, self.in_flight, said.resets_s)
+
+    def close(self, refusal: UnreadError, now: float, retry: Retry) -> None:
+        """Let nothing pass for a while. Refusals that come while it is closed were provoked before: they count once."""
+        if self.closed_until <= now:
+            self.refusals += 1
+        if self.refused_since is None:
+            self.refused_since = now
+        self.closed_until = max(self.closed_until, now + retry.wait_s(self.refusals, refusal.retry_after_s))
+
+
+class Governor:
+    """Lets requests through.
+
+    Args:
+        retry: how long to wait after a refusal, and at most.
+        share: part of each quota that may be used, more than 0 and up to 1.
+        stop: set when reading ends.
+    """
+
+    def __init__(self, retry: Retry, share: float, stop: threading.Event) -> None:
+        self._retry = retry
+        self._share = share
+        self._stop = stop
+        self._gates: dict[tuple[str, str], _Gate] = {}
+        self._changed = threading.Condition()
+
+    def ready_at(self, target: Target, ahead: int = 0) -> float:
+        """Return when a request may pass: monotonic seconds, in the past if at once. It is a forecast, no promise.
+
+        Args:
+            target: of the request.
+            ahead: requests of the same subscription that are about to be sent before.
+        """
+        with self._changed:
+            now = time.monotonic()
+            wait = self._wait_s(target, now, ahead)
+        return now + min(wait, PROBE_S) if math.isinf(wait) else now + wait
+
+    def enter(self, target: Target, give_up: float) -> None:
+        """Wait until a request may be sent, and count it as sent. :meth:`leave` must follow.
+
+        Args:
+            target: of the request.
+            give_up: when waiting makes no sense any more. The request may then be sent all the same, so that nothing
+                is called throttled that was never asked for.
+
+        Raises:
+            UnreadError: reading was stopped.
+        """
+        with self._changed:
+            while True:
+                if self._stop.is_set():
+                    raise UnreadError("failed", "reading was stopped")
+                now = time.monotonic()
+                wait = min(self._wait_s(target, now), self._given_up_at(target, give_up) - now)
+                if wait <= 0:
+                    break
+                # A little more, at random, so that those who wait for the same moment do not move as one.
+                self._changed.wait(min(wait * random.uniform(1.0, 1.1), 60.0))  # noqa: S311  # nothing to guess here
+            for gate in self._of(target):
+                gate.in_flight += 1
+                gate.sent_at = now
+                for quota in gate.quotas.values():
+                    quota.spend(now)
+
+    def leave(
+        self, target: Target, headers: Mapping[str, str] | None = None, refusal: UnreadError | None = None
+    ) -> None:
+        """Take note that a request has ended.
+
+        Args:
+            target: of the request.
+            headers: of the answer; None if there was none.
+            refusal: what the answer means, if it is that there were too many requests.
+        """
+        with self._changed:
+            now = time.monotonic()
+            scope, provider = gates = self._of(target)
+            for gate in gates:
+                gate.in_flight -= 1
+            if headers is not None:
+                used_up = False
+                for said in remaining(headers):
+                    gate = provider if said.of_provider else scope
+                    gate.learn(said, now)
+                    used_up = used_up or (not said.of_provider and said.calls < 1)
+                if refusal is None:
+                    for gate in gates:
+                        gate.refusals, gate.refused_since = 0, None
+                else:
+                    # It is the scope's if nothing is left there, and otherwise the resource provider's in it.
+                    gate = scope if used_up or refusal.code.lower() in _SCOPE_THROTTLED else provider
+                    gate.close(refusal, now, self._retry)
+            self._changed.notify_all()
+
+    def opens_in_time(self, target: Target, give_up: float) -> bool:
+        """Return whether a request may pass before it is given up; see :meth:`enter`."""
+        with self._changed:
+            return max(gate.closed_until for gate in self._of(target)) <= self._given_up_at(target, give_up)
+
+    def interrupt(self) -> None:
+        """Wake those who wait, once *stop* is set."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def _of(self, target: Target) -> tuple[_Gate, _Gate]:
+        keys = ((target.subscription, ""), (target.subscription, target.provider))
+        scope, provider = (self._gates.setdefault(key, _Gate()) for key in keys)
+        return scope, provider
+
+    def _wait_s(self, target: Target, now: float, ahead: int = 0) -> float:
+        return max(gate.wait_s(now, self._share, self._retry.max_wait_s, ahead) for gate in self._of(target))
+
+    def _given_up_at(self, target: Target, give_up: float) -> float:
+        """Return when waiting ends: a gate that was closed for the whole deadline is not waited for by each anew."""
+        since = [gate.refused_since for gate in self._of(target) if gate.refused_since is not None]
+        return min([give_up, *(at + self._retry.deadline_s for at in since)])

@@ -1,0 +1,155 @@
+"""What Azure says of the calls that are left, and how fast they come back: arithmetic, no waiting and no threads.
+
+Azure counts calls in several places, and every answer carries what is left in some of them:
+
+- ``x-ms-ratelimit-remaining-subscription-reads`` (``-global-reads``, ``-tenant-reads``): Azure Resource Manager's own;
+- ``x-ms-ratelimit-remaining-resource``: ``policy;left,policy;left``, the resource provider's, by the policies it has;
+- ``x-ms-ratelimit-remaining-subscription-resource-requests``: the resource provider's, too;
+- ``x-ms-user-quota-remaining`` and ``x-ms-user-quota-resets-after`` (``hh:mm:ss``): Azure Resource Graph's window.
+
+What none of them says is how many there can be at most, and how fast used ones come back. Both are learned here.
+https://learn.microsoft.com/azure/azure-resource-manager/management/request-limits-and-throttling
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+FIRST_REFILL = 1.0
+"""Calls per second that are taken to come back as long as nothing is known. Azure's usual figure is 25."""
+
+MEMORY_S = 30.0
+"""Time constant of the average over which the refill is measured."""
+
+_PREFIX = "x-ms-ratelimit-remaining-"
+_OF_SCOPE = ("subscription-reads", "subscription-global-reads", "tenant-reads", "tenant-global-reads")
+_NOT_READS = ("writes", "deletes")
+_USER_QUOTA = "x-ms-user-quota-remaining"
+_USER_RESET = "x-ms-user-quota-resets-after"
+
+
+class Remaining(NamedTuple):
+    """What one header says.
+
+    Attributes:
+        quota: what it calls the quota.
+        of_provider: whether the quota is the resource provider's, and not that of the subscription or tenant.
+        calls: that are left.
+        resets_s: seconds until all are back, if they come back at once; None if they come back one by one.
+    """
+
+    quota: str
+    of_provider: bool
+    calls: float
+    resets_s: float | None = None
+
+
+def remaining(headers: Mapping[str, str]) -> Iterator[Remaining]:
+    """Yield what the *headers* of an answer say of the calls that are left; what cannot be read is passed over."""
+    for name, value in headers.items():
+        header = name.lower()
+        if header == _USER_QUOTA:
+            calls = _number(value)
+            resets_s = _seconds(headers.get(_USER_RESET, ""))
+            if calls is not None and resets_s is not None:
+                yield Remaining("user-quota", True, calls, resets_s)
+        elif header == f"{_PREFIX}resource":
+            for part in value.split(","):
+                policy, _, left = part.rpartition(";")
+                if (calls := _number(left)) is not None:
+                    yield Remaining(policy.strip(), True, calls)
+        elif header.startswith(_PREFIX) and not header.endswith(_NOT_READS):
+            quota = header[len(_PREFIX) :]
+            if (calls := _number(value)) is not None:
+                yield Remaining(quota, quota not in _OF_SCOPE, calls)
+
+
+class Quota:
+    """A model of one of Azure's buckets: how much is in it now, as far as the answers tell.
+
+    The most that was ever left counts as all there is.
+
+    Args:
+        now: seconds, monotonic, as all times here.
+        calls: that are left.
+    """
+
+    def __init__(self, now: float, calls: float) -> None:
+        self.capacity = calls
+        self._level = calls
+        self._seen = calls
+        self._seen_at = now
+        self._updated = now
+        self._resets_at: float | None = None
+        # Calls that came back, and the seconds it took them: both fade.
+        self._gained = FIRST_REFILL
+        self._elapsed = 1.0
+
+    @property
+    def refill(self) -> float:
+        """Calls per second that come back: what others use up at the same time is already taken off."""
+        return max(self._gained, 0.0) / self._elapsed
+
+    def level(self, now: float) -> float:
+        """Return how many calls are left."""
+        if self._resets_at is not None:
+            return self.capacity if now >= self._resets_at else self._level
+        return min(self._level + self.refill * (now - self._updated), max(self.capacity, self._level, 1.0))
+
+    def spend(self, now: float) -> None:
+        """Count a call that is sent."""
+        self._level = self.level(now) - 1
+        self._updated = now
+        if self._resets_at is not None and now >= self._resets_at:
+            self._resets_at = None
+
+    def observe(self, now: float, calls: float, in_flight: int, resets_s: float | None = None) -> None:
+        """Take over what an answer says.
+
+        Args:
+            now: when it came.
+            calls: that are left.
+            in_flight: other calls that are sent and not answered: the answer may not count them yet.
+            resets_s: see :class:`Remaining`.
+        """
+        elapsed = now - self._seen_at
+        if max(calls, self._seen) < self.capacity and elapsed > 0:
+            fade = math.exp(-elapsed / MEMORY_S)
+            self._gained = self._gained * fade + calls - self._seen + 1  # one was for the call that was answered
+            self._elapsed = self._elapsed * fade + elapsed
+        self.capacity = max(self.capacity, calls)
+        self._seen, self._seen_at = calls, now
+        self._level, self._updated = calls - in_flight, now
+        self._resets_at = None if resets_s is None else now + resets_s
+
+    def wait_s(self, now: float, share: float, ahead: int = 0) -> float:
+        """Return the seconds until one more call may be sent, infinite if it is not known when.
+
+        Args:
+            now: the time.
+            share: of the capacity that may be used, up to 1; the rest is left to others.
+            ahead: calls that will be sent before this one.
+        """
+        # A full bucket is always enough, also where the share of it is less than a call.
+        missing = min((1 - share) * self.capacity + 1 + ahead, max(self.capacity, 1.0)) - self.level(now)
+        if missing <= 0:
+            return 0.0
+        if self._resets_at is not None:
+            return max(self._resets_at - now, 0.0)
+        return missing / self.refill if self.refill else math.inf
+
+
+def _number(text: str) -> float | None:
+    text = text.strip()
+    return float(text) if text.isascii() and text.isdigit() else None
+
+
+def _seconds(text: str) -> float | None:
+    """Return the seconds of ``hh:mm:ss``; None if it is something else."""
+    parts = [_number(part) for part in text.split(":")]
+    if len(parts) != 3 or None in parts:
+        return None
+    hours, minutes, seconds = (part or 0.0 for part in parts)
+    return hours * 3600 + minutes * 60 + seconds
