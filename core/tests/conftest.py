@@ -5,13 +5,18 @@ from __future__ import annotations
 import contextlib
 import importlib
 import io
+import os
+import re
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from cloudmarker.cli import main
 from cloudmarker.plugins import registry
 
@@ -87,3 +92,95 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
         if str(folder) in str(getattr(sys.modules[name], "__file__", "")):
             del sys.modules[name]
     registry.cache_clear()
+
+
+class Command:
+    """The command ``cloudmarker`` in a directory of its own, with one configuration file there.
+
+    Args:
+        directory: where it runs; its HOME.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.out = directory / "out"
+        self.log = directory / "log"
+        self._started: list[subprocess.Popen[str]] = []
+
+    def configure(self, plugins: dict[str, Any] | None = None, **more: Any) -> None:
+        """Write the configuration: the audit `a` of the plugin `cloud`, by default a mock cloud, and what is *more*."""
+        config: dict[str, Any] = {
+            "plugins": {
+                "cloud": {"plugin": "mockcloud"},
+                "filestore": {"params": {"path": str(self.out)}},
+                **(plugins or {}),
+            },
+            "audits": {
+                "a": {"clouds": ["cloud"], "stores": ["filestore"], "events": ["mockevent"], "alerts": ["filestore"]}
+            },
+            "run": ["a"],
+            "state": {"path": str(self.directory / "state")},
+            "logger": {"handlers": {"file": {"filename": str(self.log)}}},
+        }
+        (self.directory / "c.yaml").write_text(yaml.safe_dump(_merged(config, more)))
+
+    def start(self, *args: str, env: dict[str, str] | None = None, **popen: Any) -> subprocess.Popen[str]:
+        """Start it with ``-c c.yaml`` and *args*; it finds the plugins in tests/support."""
+        path = os.pathsep.join([str(Path(__file__).parent / "support"), os.environ.get("PYTHONPATH", "")])
+        settings: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **popen}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "cloudmarker", "-c", "c.yaml", *args],
+            cwd=self.directory,
+            env={**os.environ, "HOME": str(self.directory), "PYTHONPATH": path, "COLUMNS": "80", **(env or {})},
+            **settings,
+        )
+        self._started.append(process)
+        return process
+
+    def run(self, *args: str, **more: Any) -> subprocess.CompletedProcess[str]:
+        """Run it to its end."""
+        process = self.start(*args, **more)
+        try:
+            out, err = process.communicate(timeout=60)
+        finally:
+            self.close()
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def logged(self, pattern: str, timeout_s: float = 20) -> re.Match[str]:
+        """Wait until the log has a line like *pattern*."""
+        end = time.monotonic() + timeout_s
+        while time.monotonic() < end:
+            text = self.log.read_text() if self.log.exists() else ""
+            if found := re.search(pattern, text):
+                return found
+            time.sleep(0.02)
+        raise AssertionError(f"no log line like {pattern!r}")
+
+    def close(self) -> None:
+        """Kill what is still running; workers go with their command."""
+        for process in self._started:
+            process.kill()
+            process.wait()
+
+
+def _merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    both = {**old, **new}
+    for key in old.keys() & new.keys():
+        if isinstance(old[key], dict) and isinstance(new[key], dict):
+            both[key] = _merged(old[key], new[key])
+    return both
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Iterator[Command]:
+    """The command in an empty directory, configured for a mock audit."""
+    made = Command(tmp_path)
+    made.configure()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def command_in() -> Callable[[Path], Command]:
+    """What makes a :class:`Command`, for fixtures that live longer than a test."""
+    return Command

@@ -30,7 +30,8 @@ STAMPS = {
 }
 
 
-FEW = settings(max_examples=60, deadline=None)
+FEW = settings(max_examples=100, deadline=None)
+SURROGATES = ("\ud800", "\ud801")
 
 
 class Colour(enum.Enum):
@@ -206,8 +207,8 @@ def test_a_key_without_a_json_form_is_named_with_its_place(key):
 
 
 def test_two_keys_that_become_one_are_refused_when_they_are_seen():
-    with pytest.raises(RecordError, match=r"^raw: two keys become 'a\\?.?'$|two keys become"):
-        encode({"raw": {"\ud800": 1, "\ud801": 2}})
+    with pytest.raises(RecordError, match=r"^raw: two keys become '\ufffd'$"):
+        encode({"raw": dict.fromkeys(SURROGATES, 1)})
 
 
 @pytest.mark.parametrize(
@@ -267,8 +268,8 @@ def test_everything_can_be_shown_in_a_dead_letter(value):
 
 
 def test_what_has_no_json_form_is_shown_as_its_type():
-    shown = diagnose({"raw": [Client(), {None: 1, (1, 2): 2, "\ud800": 3, "\ud801": 4}], "com": {"n": 1}})
-    assert shown == {"raw": ["<Client>", {"<NoneType>": 1, "<tuple>": 2, "\ufffd": 4}], "com": {"n": 1}}
+    shown = diagnose({"raw": [Client(), {None: 1, (1, 2): 2, **dict.fromkeys(SURROGATES, 3)}], "com": {"n": 1}})
+    assert shown == {"raw": ["<Client>", {"<NoneType>": 1, "<tuple>": 2, "\ufffd": 3}], "com": {"n": 1}}
 
 
 # Stamps

@@ -24,17 +24,59 @@ from typing import Any
 
 import msgspec
 
+from cloudmarker._handover import Handover
+from cloudmarker._journal import Journal
 from cloudmarker.channel import FanOut, Pipe, PipeInput
 from cloudmarker.contracts import Kind
+from cloudmarker.deadletters import DeadLetters
 from cloudmarker.errors import ConfigError
 from cloudmarker.logs import ForwardHandler, apply_levels
 from cloudmarker.records import Stamper, diagnose
 from cloudmarker.report import Report, Snapshot, describe
-from cloudmarker.state import DeadLetters
+from cloudmarker.storerun import WorkerRun
 from cloudmarker.workers import Evaluator, Producer, Stop, Stopped, run_cloud, run_events, run_store
 
 TICK_S = 0.2
 """How often a worker sends what it has: records that wait for a full batch, and its counters."""
+
+
+@dataclass(frozen=True)
+class Inlet:
+    """The reader's end of a pipe.
+
+    Attributes:
+        conn: the end itself.
+        origins: the origin workers that write there.
+        answers: where to answer for each batch; None if the writer does not want to know.
+        last: whether what comes here is to be the last, after what comes by all other pipes.
+    """
+
+    conn: Connection
+    origins: Sequence[str]
+    answers: Connection | None
+    last: bool
+
+
+@dataclass(frozen=True)
+class Outlet:
+    """The writer's end of a pipe.
+
+    Attributes:
+        target: the worker at the other end.
+        conn: the end itself.
+        answers: where the reader answers; None if nothing is to be kept for it.
+        spool: file for what cannot be handed over.
+    """
+
+    target: str
+    conn: Connection
+    answers: Connection | None
+    spool: str
+
+    def pipe(self) -> Pipe:
+        """Return the pipe to write to."""
+        kept = None if self.answers is None else Handover(self.answers, Path(self.spool))
+        return Pipe(self.target, self.conn, kept)
 
 
 @dataclass(frozen=True)
@@ -46,22 +88,24 @@ class Task:
         audit_key: key of the audit.
         audit_version: version of the run.
         plugins: (plugin key, its configuration with ``plugin`` and ``params``); more than one for events only.
-        inputs: (reader's end, origin workers that write there).
-        outputs: (target worker, writer's end).
+        inputs: where its records come from.
+        outputs: where they go.
         control: the connection to the supervisor.
         log_levels: level names by logger name, ``""`` for the root.
         state_dir: the state directory.
+        spool: the directory of a store or alert in the spool; empty if it is not to have one.
     """
 
     kind: Kind
     audit_key: str
     audit_version: str
     plugins: Sequence[tuple[str, Mapping[str, Any]]]
-    inputs: Sequence[tuple[Connection, Sequence[str]]]
-    outputs: Sequence[tuple[str, Connection]]
+    inputs: Sequence[Inlet]
+    outputs: Sequence[Outlet]
     control: Connection
     log_levels: Mapping[str, str]
     state_dir: str
+    spool: str
 
 
 class Sent(msgspec.Struct):
@@ -130,7 +174,9 @@ def main(task: Task) -> None:
     _forward_logs(task, control)
     log = logging.getLogger("cloudmarker.workers")
     worker = _Worker(task)
-    loaded = worker.load(control)
+    if worker.store_run is not None:
+        _stop_on_sigterm(worker.store_run)
+    worker.load(control)
     control.send(Message(ready=True, snapshots=worker.snapshots()))
     while not control.wait(60):
         pass
@@ -139,8 +185,8 @@ def main(task: Task) -> None:
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)  # batches are many short-lived dicts; the default collects several times in each
     threading.Thread(target=_tick, args=(worker, control), name="ticker", daemon=True).start()
-    if loaded:
-        worker.run(stop)
+    worker.run(stop)
+    worker.output.settle()
     usage = resource.getrusage(resource.RUSAGE_SELF)
     log.info(
         "%s: ended, %.2f s of processor time, %d MB of memory at most",
@@ -164,17 +210,19 @@ class _Worker:
     def __init__(self, task: Task) -> None:
         self.task = task
         self.name = ", ".join(f"{task.audit_key}_{key}" for key, _ in task.plugins)
-        self.output = FanOut([Pipe(target, conn) for target, conn in task.outputs])
-        self.source = PipeInput(task.inputs)
+        self.output = FanOut([outlet.pipe() for outlet in task.outputs])
+        answers = {inlet.conn: inlet.answers for inlet in task.inputs if inlet.answers is not None}
+        last = next((inlet.conn for inlet in task.inputs if inlet.last), None)
+        self.source = PipeInput([(inlet.conn, inlet.origins) for inlet in task.inputs], answers, last)
         self._objects: list[Any] = []
         self._reports: list[Report] = []
         for key, _ in task.plugins:
-            worker = f"{task.audit_key}_{key}"
-            letters = DeadLetters(Path(task.state_dir), worker, task.audit_version)
-            self._reports.append(Report(key, task.kind, worker, letters.add))
+            letters = DeadLetters(Path(task.state_dir), task.kind, key, task.audit_key, task.audit_version)
+            self._reports.append(Report(key, task.kind, f"{task.audit_key}_{key}", letters.add))
+        self.store_run = self._store_run() if task.kind in ("store", "alert") else None
 
-    def load(self, control: Control) -> bool:
-        """Make the plugin objects; return whether there is one to run."""
+    def load(self, control: Control) -> None:
+        """Make the plugin objects."""
         from cloudmarker.plugins import load_plugin
 
         for (key, config), report in zip(self.task.plugins, self._reports, strict=True):
@@ -187,7 +235,9 @@ class _Worker:
             except Exception as exc:  # a plugin's constructor may raise anything; only its branch fails
                 self._objects.append(None)
                 report.failed("loading", exc)
-        return any(plugin is not None for plugin in self._objects)
+            else:
+                wanted = getattr(self._objects[-1], "record_types", None)
+                report.wanted = None if wanted is None else list(wanted)
 
     def run(self, stop: Stop) -> None:
         """Run the plugins' loop until their input or their reading ends."""
@@ -197,16 +247,16 @@ class _Worker:
             for (key, _), plugin, report in zip(task.plugins, self._objects, self._reports, strict=True)
             if plugin is not None
         ]
-        if task.kind == "cloud":
-            ((_, plugin, _),) = running
-            run_cloud(plugin, self._producer(*running[0]), stop)
-        elif task.kind == "event":
+        if self.store_run is not None:
+            if running or self.store_run.spools:
+                run_store(self._objects[0], self.source, self._reports[0], self.store_run)
+        elif not running:
+            return  # its readers will see that it ended without a word
+        elif task.kind == "cloud":
+            run_cloud(running[0][1], self._producer(*running[0]), stop)
+        else:
             evaluators = [Evaluator(plugin, self._producer(key, plugin, report)) for key, plugin, report in running]
             run_events(evaluators, self.source)
-        else:
-            ((_, plugin, report),) = running
-            origins = [origin for _, names in task.inputs for origin in names]
-            run_store(plugin, self.source, report, tuple(dict.fromkeys(origins)))
 
     def snapshots(self) -> list[Snapshot]:
         """Return the counters of every plugin."""
@@ -215,6 +265,16 @@ class _Worker:
     def sent(self) -> list[Sent]:
         """Return the records written to each target."""
         return [Sent(pipe.target, pipe.sent, pipe.dropped) for pipe in self.output.pipes]
+
+    def _store_run(self) -> WorkerRun:
+        task = self.task
+        return WorkerRun(
+            self._reports[0],
+            Journal(Path(task.spool) if task.spool else None),
+            audit_key=task.audit_key,
+            audit_version=task.audit_version,
+            origins=tuple(dict.fromkeys(origin for inlet in task.inputs for origin in inlet.origins)),
+        )
 
     def _producer(self, key: str, plugin: object, report: Report) -> Producer:
         task, name = self.task, type(plugin).__name__
@@ -238,6 +298,11 @@ def _handle_signals(*, reading: bool) -> Stop:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, on_sigterm if reading else signal.SIG_IGN)
     return stop
+
+
+def _stop_on_sigterm(run: WorkerRun) -> None:
+    """Let the supervisor's SIGTERM bound the time that a store or alert has."""
+    signal.signal(signal.SIGTERM, lambda _signum, _frame: run.stop())
 
 
 def _name_process(task: Task) -> None:

@@ -11,6 +11,8 @@ those look the same.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from multiprocessing import connection
@@ -18,6 +20,7 @@ from typing import Any, Protocol, TypedDict
 
 import msgspec
 
+from cloudmarker._handover import Handover
 from cloudmarker.contracts import Bucket
 from cloudmarker.records import decode, encode, valid_unicode
 
@@ -125,26 +128,44 @@ class Pipe:
         target: the worker at the other end.
         sent: records written.
         dropped: records that could not be written, the reader being gone.
+
+    Args:
+        target: the worker at the other end.
+        conn: the end to write to.
+        handover: keeps what the reader dies without; None if nothing is to be kept.
     """
 
-    def __init__(self, target: str, conn: connection.Connection) -> None:
+    def __init__(self, target: str, conn: connection.Connection, handover: Handover | None = None) -> None:
         self.target = target
         self.sent = 0
         self.dropped = 0
         self._conn: connection.Connection | None = conn
+        self._handover = handover
 
     def send(self, message: bytes, count: int) -> None:
         """Write one message; once the reader is gone, count its records as dropped."""
         if self._conn is not None:
             try:
+                if self._handover is not None:
+                    self._handover.sending(message)
                 self._conn.send_bytes(message)
             except OSError:  # broken pipe: the reader died or has given up; the supervisor hears of it from that side
                 self._conn.close()
                 self._conn = None
+                if self._handover is not None:
+                    self._handover.broken()
             else:
                 self.sent += count
                 return
+        elif self._handover is not None:
+            self._handover.keep(message)
         self.dropped += count
+
+    def settle(self) -> None:
+        """Wait, after :meth:`close`, until the reader has dealt with everything or is gone."""
+        if self._handover is not None:
+            self._handover.settle()
+            self._handover = None
 
     def close(self) -> None:
         """Close the writer's end."""
@@ -193,6 +214,11 @@ class FanOut:
             for pipe in self.pipes:
                 pipe.send(message, 0)
                 pipe.close()
+
+    def settle(self) -> None:
+        """Wait, after :meth:`end`, until every reader has dealt with everything or is gone."""
+        for pipe in self.pipes:
+            pipe.settle()
 
     def _begin_run(self, record_type: str, origin_worker: str) -> None:
         if origin_worker != self._origin:
@@ -244,21 +270,34 @@ class PipeInput:
 
     Args:
         pipes: (reader's end, origin workers that write there).
+        answers: for those of these ends whose writer wants to know, the pipe on which each batch that has been dealt
+            with is answered by one byte.
+        last: the end that is read only when the other writers have ended: what comes there is to be the last.
     """
 
-    def __init__(self, pipes: Sequence[tuple[connection.Connection, Sequence[str]]]) -> None:
+    def __init__(
+        self,
+        pipes: Sequence[tuple[connection.Connection, Sequence[str]]],
+        answers: Mapping[connection.Connection, connection.Connection] | None = None,
+        last: connection.Connection | None = None,
+    ) -> None:
         self.incomplete: dict[str, str] = {}
         self._origins = {conn: tuple(origins) for conn, origins in pipes}
+        self._answers = dict(answers or {})
+        self._last = last
 
     def batches(self) -> Iterator[RecordBatch]:
-        """Yield batches as they come, from whichever pipe has one."""
+        """Yield batches as they come, from whichever pipe has one; one is dealt with when the next is asked for."""
         while self._origins:
-            conns = list(self._origins)
+            conns = [conn for conn in self._origins if conn is not self._last] or list(self._origins)
             ready = set(connection.wait(conns)) if len(conns) > 1 else conns
             for conn in (conn for conn in conns if conn in ready):
                 batch = self._receive(conn)
                 if batch is not None:
                     yield batch
+                    if conn in self._answers:
+                        with contextlib.suppress(OSError):  # the writer is gone, and with it what it kept
+                            os.write(self._answers[conn].fileno(), b"\0")
 
     def _receive(self, conn: connection.Connection) -> RecordBatch | None:
         try:
@@ -278,6 +317,8 @@ class PipeInput:
     def _close(self, conn: connection.Connection) -> None:
         del self._origins[conn]
         conn.close()
+        if conn in self._answers:
+            self._answers.pop(conn).close()
 
     def close(self, reason: str) -> None:
         """Take no more: writers get a broken pipe."""

@@ -164,9 +164,9 @@ class Batch(Protocol):
 class StoreRun(Protocol):
     """The run that a store or alert serves: what it may need to know of it, and where it answers for single records.
 
-    A plugin that only has ``write`` and ``done`` needs none of this: what ``write`` accepted counts as delivered once ``done``
-    has returned, as rejected if ``write`` raised, and stays in the spool otherwise. A plugin that learns of each record
-    what became of it says so here. Most leave that to :class:`cloudmarker.delivery.Delivery`.
+    A plugin that only has ``write`` and ``done`` needs none of this: what ``write`` accepted counts as delivered once
+    ``done`` has returned, as rejected if ``write`` raised, and stays in the spool otherwise. A plugin that learns of
+    each record what became of it says so here. Most leave that to :class:`cloudmarker.delivery.Delivery`.
 
     Records are known by their position: the number of records that were handed to the plugin before.
 
@@ -174,13 +174,13 @@ class StoreRun(Protocol):
         worker: the plugin's own worker, ``<audit>_<plugin key>``.
         audit_key: key of the audit.
         audit_version: version of the run, ``%Y%m%d_%H%M%S``.
-        origins: the origin workers that records may come from, the only ones; one that yields nothing is known only from
-            here. Empty if they are not known.
-        replay: the records come from the spool or the dead letters of a run that has ended; they are not all of that run.
+        origins: the origin workers that records may come from, the only ones; one that yields nothing is known only
+            from here. Empty if they are not known.
+        replay: the records come from the spool or the dead letters of a run that has ended; they are not all of it.
         position: of the record that is being handed; of the first one of the batch in
             :meth:`OptionalStore.write_batch`.
-        deadline: the time, as by :func:`time.monotonic`, at which the plugin is to have ended because the audit is being
-            stopped; None while it is not.
+        deadline: the time, as by :func:`time.monotonic`, at which the plugin is to have ended because the audit is
+            being stopped; None while it is not.
     """
 
     worker: str

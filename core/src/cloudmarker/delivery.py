@@ -21,9 +21,9 @@ A plugin says how one batch is sent; :class:`Delivery` does the rest, the same f
 
         def _send(self, items: Sequence[Item]) -> Iterable[Verdict] | None: ...
 
-What becomes of a record is said to the :class:`~cloudmarker.contracts.StoreRun`, so that the framework counts it: delivered,
-rejected, or left in the spool for ``cloudmarker replay``. While something is tried again, ``write`` does not return: the
-records behind it wait in the pipeline, where memory is bounded.
+What becomes of a record is said to the :class:`~cloudmarker.contracts.StoreRun`, so that the framework counts it:
+delivered, rejected, or left in the spool for ``cloudmarker replay``. While something is tried again, ``write`` does not
+return: the records behind it wait in the pipeline, where memory is bounded.
 """
 
 from __future__ import annotations
@@ -32,14 +32,13 @@ import logging
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
 
-import msgspec
-
+from cloudmarker._items import DELIVERED, Delivered, Item, Rejected, Retry, Verdict
 from cloudmarker.contracts import Batch, Record, StoreRun
 from cloudmarker.errors import PluginError, RecordError, TooLargeError, TransientError
-from cloudmarker.records import decode, encode
+from cloudmarker.records import encode
+
+__all__ = ["DELIVERED", "Delivered", "Delivery", "Item", "Rejected", "Retry", "Send", "Verdict"]
 
 _log = logging.getLogger("cloudmarker.delivery")
 
@@ -49,85 +48,309 @@ GIVE_UP_AFTER_S = 300.0
 _SMALLEST_BATCH_BYTES = 16 * 1024
 """However often batches are too large, none is made to hold less than this."""
 
-
-class _Com(msgspec.Struct):
-    record_id: str = ""
-
-
-class _Line(msgspec.Struct):
-    com: _Com
-
-
-class _ComOnly(msgspec.Struct):
-    com: dict[str, Any]
-
-
-_decode_id = msgspec.json.Decoder(_Line).decode
-_decode_com = msgspec.json.Decoder(_ComOnly).decode
-
-
-class Item:
-    """One record on its way.
-
-    Attributes:
-        line: its JSON as its producer encoded it, UTF-8, without a newline.
-        position: of the record in the run, see :class:`~cloudmarker.contracts.StoreRun`.
-    """
-
-    __slots__ = ("_since", "line", "position")
-
-    def __init__(self, line: bytes, position: int) -> None:
-        self.line = line
-        self.position = position
-        self._since: float | None = None
-
-    @property
-    def record_id(self) -> str:
-        """``com.record_id``: the same each time the record is sent, also by a replay."""
-        return _decode_id(self.line).com.record_id
-
-    @property
-    def com(self) -> dict[str, Any]:
-        """The ``com`` bucket, decoded anew by each access."""
-        return _decode_com(self.line).com
-
-    @property
-    def record(self) -> Any:
-        """The record, decoded anew by each access, so that it may be changed."""
-        return decode(self.line)
-
-
-@dataclass(frozen=True)
-class Delivered:
-    """The server has the record, now or since an earlier attempt."""
-
-
-@dataclass(frozen=True)
-class Retry:
-    """The server may take the record later.
-
-    Attributes:
-        reason: why not now, in one line without secrets.
-        after_s: seconds that the server asked to wait, None if it did not say.
-    """
-
-    reason: str
-    after_s: float | None = None
-
-
-@dataclass(frozen=True)
-class Rejected:
-    """The server will never take the record: it goes to the dead letters.
-
-    Attributes:
-        reason: why, in one line without secrets.
-    """
-
-    reason: str
-
-
-Verdict = Delivered | Retry | Rejected
-DELIVERED = Delivered()
-"""The verdict to give; there is nothing to tell two of them apart."""
-
 Send = Callable[[Sequence[Item]], Iterable[Verdict] | None]
+
+
+class Delivery:
+    """Sends records in batches and sees to it that each gets its answer.
+
+    Args:
+        send: sends some records as one batch, at most as many as the limits below allow. It returns a verdict for each,
+            in their order, or None if all are delivered. It may raise
+
+            - TransientError: another attempt may succeed, or it is not known what the server did; all are sent again.
+            - TooLargeError: the batch is too large; its halves are sent, and later batches are smaller.
+            - RecordError: the batch is refused because of some record in it; it is halved until that one is alone,
+              which then goes to the dead letters.
+            - PluginError: there is no point in going on. Every other exception counts as this.
+        batch_bytes: bytes of JSON in a batch at most; a record that is larger is sent alone.
+        batch_records: records in a batch at most.
+        item_extra_bytes: bytes that a record takes in a batch besides its JSON.
+        item_limit_bytes: a record that takes more than this is rejected without an attempt; None for no limit.
+        give_up_after_s: seconds for which a record is tried again; if nothing at all was taken for that long, the
+            plugin ends.
+        first_wait_s: seconds before the second attempt; twice as many before the third, and so on, less a random part.
+        max_wait_s: seconds before any attempt at most, unless the server asks for more.
+        max_retry_after_s: seconds that the server is granted at most if it asks to wait.
+
+    Attributes:
+        delivered: records that the server has.
+        rejected: records that were refused for good.
+        left: records that were given up; they stay in the spool.
+    """
+
+    def __init__(
+        self,
+        send: Send,
+        *,
+        batch_bytes: int = BATCH_BYTES,
+        batch_records: int = BATCH_RECORDS,
+        item_extra_bytes: int = 0,
+        item_limit_bytes: int | None = None,
+        give_up_after_s: float = GIVE_UP_AFTER_S,
+        first_wait_s: float = 0.5,
+        max_wait_s: float = 30.0,
+        max_retry_after_s: float = 120.0,
+    ) -> None:
+        self.delivered = 0
+        self.rejected = 0
+        self.left = 0
+        self._send = send
+        self._batch_bytes = batch_bytes
+        self._batch_records = batch_records
+        self._item_extra_bytes = item_extra_bytes
+        self._item_limit_bytes = item_limit_bytes
+        self._give_up_after_s = give_up_after_s
+        self._first_wait_s = first_wait_s
+        self._max_wait_s = max_wait_s
+        self._max_retry_after_s = max_retry_after_s
+        self._run: StoreRun = _NoRun()
+        self._items: list[Item] = []
+        self._bytes = 0
+        self._ended = False
+        self._reason = ""
+        self._failing_since: float | None = None
+
+    def begin(self, run: StoreRun) -> None:
+        """Answer to *run* for the records from here on; without it, :meth:`finish` raises if any was not delivered."""
+        self._run = run
+
+    def write(self, record: Record) -> None:
+        """Add a record; send the batch that it does not fit in any more, or that it fills.
+
+        Raises:
+            RecordError: it is not JSON.
+            PluginError: there is no point in going on.
+        """
+        self.add(self.item(record))
+
+    def write_batch(self, batch: Batch) -> None:
+        """Add the records of a batch as they are, likewise.
+
+        Raises:
+            PluginError: there is no point in going on.
+        """
+        for item in self.items(batch):
+            self.add(item)
+
+    def item(self, record: Record) -> Item:
+        """Return the record that is being handed as an item to :meth:`add`, here or to another Delivery of the run.
+
+        Raises:
+            RecordError: it is not JSON.
+        """
+        line = encode(record)
+        position = self._run.position
+        self._run.take(position)
+        return Item(line, position)
+
+    def items(self, batch: Batch) -> list[Item]:
+        """Return the records of the batch that is being handed as items to :meth:`add`, here or elsewhere."""
+        position = self._run.position
+        self._run.take(position, batch.count)
+        return [Item(line, position + index) for index, line in enumerate(batch.data.split(b"\n"))]
+
+    def add(self, item: Item) -> None:
+        """Add an item; send the batch that it does not fit in any more, or that it fills.
+
+        Raises:
+            PluginError: there is no point in going on.
+        """
+        size = len(item.line) + self._item_extra_bytes
+        if self._item_limit_bytes is not None and size > self._item_limit_bytes:
+            self._reject(item, f"the record takes {size:,} bytes; the limit is {self._item_limit_bytes:,}")
+            return
+        if self._items and self._bytes + size > self._batch_bytes:
+            self.flush()
+        self._items.append(item)
+        self._bytes += size
+        if len(self._items) >= self._batch_records or self._bytes >= self._batch_bytes:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what is buffered, and return when each record of it has its answer.
+
+        Raises:
+            PluginError: there is no point in going on.
+        """
+        items, self._items, self._bytes = self._items, [], 0
+        if self._ended or not items:
+            return
+        try:
+            self._deliver(items)
+        except PluginError:
+            self._ended = True
+            raise
+
+    def finish(self) -> None:
+        """Send what is buffered; to be called by ``done`` and ``abort``. Does nothing after a PluginError.
+
+        Raises:
+            PluginError: not all records are delivered or, if the framework counts them, rejected.
+        """
+        if self._ended:
+            return
+        self.flush()
+        if self.left:
+            raise PluginError(f"{self.left:,} records could not be delivered: {self._reason}")
+        if self.rejected and isinstance(self._run, _NoRun):
+            raise PluginError(f"{self.rejected:,} records were rejected: {self._reason}")
+
+    def _deliver(self, items: list[Item]) -> None:
+        """Send items until each has its answer or is given up."""
+        failures = 0
+        while items:
+            again, reason, after_s = self._round(items)
+            if len(again) < len(items):
+                failures = 0
+                self._failing_since = None
+            items = again
+            if items:
+                failures += 1
+                items = self._pause(items, failures, reason, after_s)
+
+    def _round(self, items: list[Item]) -> tuple[list[Item], str, float | None]:
+        """Send each item once; return those to be sent again, the first reason, and the longest wait asked for."""
+        again: list[Item] = []
+        reasons: list[str] = []
+        waits: list[float] = []
+        work = list(self._chunks(items))[::-1]
+        while work:
+            batch = work.pop()
+            try:
+                retries = self._settle(batch, self._ask(batch))
+            except TransientError as exc:  # nothing else would get through now, so nothing else is tried
+                again += batch
+                again += [item for rest in reversed(work) for item in rest]
+                reasons.append(str(exc))
+                waits += [] if exc.retry_after_s is None else [exc.retry_after_s]
+                break
+            except RecordError as exc:
+                work += self._halves(batch, exc)
+                continue
+            again += [item for item, _ in retries]
+            reasons += [verdict.reason for _, verdict in retries[:1]]
+            waits += [verdict.after_s for _, verdict in retries if verdict.after_s is not None]
+        return again, reasons[0] if reasons else "", max(waits, default=None)
+
+    def _chunks(self, items: list[Item]) -> Iterator[list[Item]]:
+        """Yield the items as batches within the limits, which may have become smaller since the items were gathered."""
+        batch: list[Item] = []
+        taken = 0
+        for item in items:
+            size = len(item.line) + self._item_extra_bytes
+            if batch and taken + size > self._batch_bytes:
+                yield batch
+                batch, taken = [], 0
+            batch.append(item)
+            taken += size
+        if batch:
+            yield batch
+
+    def _ask(self, batch: list[Item]) -> list[Verdict] | None:
+        try:
+            answer = self._send(batch)
+            verdicts = None if answer is None else list(answer)
+        except (TransientError, RecordError, PluginError):
+            raise
+        except Exception as exc:  # the plugin's code: whatever it raises, its records must not be lost
+            raise PluginError(f"sending {len(batch):,} records: {type(exc).__name__}: {exc}") from exc
+        if verdicts is not None and len(verdicts) != len(batch):
+            raise PluginError(f"there are {len(verdicts):,} answers for {len(batch):,} records")
+        return verdicts
+
+    def _settle(self, batch: list[Item], verdicts: list[Verdict] | None) -> list[tuple[Item, Retry]]:
+        """Note what is known now; return what is to be tried again."""
+        if verdicts is None:
+            self._confirm(batch)
+            return []
+        retries: list[tuple[Item, Retry]] = []
+        confirmed: list[Item] = []
+        for item, verdict in zip(batch, verdicts, strict=True):
+            if isinstance(verdict, Delivered):
+                confirmed.append(item)
+            elif isinstance(verdict, Retry):
+                retries.append((item, verdict))
+            else:
+                self._reject(item, verdict.reason)
+        self._confirm(confirmed)
+        return retries
+
+    def _halves(self, batch: list[Item], exc: RecordError) -> list[list[Item]]:
+        """Return the halves of a batch that was refused, the first one last; a record alone is rejected."""
+        if len(batch) == 1:
+            self._reject(batch[0], str(exc))
+            return []
+        if isinstance(exc, TooLargeError):
+            size = sum(len(item.line) + self._item_extra_bytes for item in batch)
+            self._batch_bytes = min(self._batch_bytes, max(size // 2, _SMALLEST_BATCH_BYTES))
+        half = len(batch) // 2
+        return [batch[half:], batch[:half]]
+
+    def _confirm(self, items: list[Item]) -> None:
+        self.delivered += len(items)
+        first = 0
+        for index in range(1, len(items) + 1):
+            if index == len(items) or items[index].position != items[index - 1].position + 1:
+                self._run.delivered(items[first].position, index - first)
+                first = index
+
+    def _reject(self, item: Item, reason: str) -> None:
+        self.rejected += 1
+        self._reason = reason
+        self._run.reject(item.position, item.line, reason)
+
+    def _pause(self, items: list[Item], failures: int, reason: str, after_s: float | None) -> list[Item]:
+        """Wait before the next attempt; return the items that are still worth one.
+
+        Raises:
+            PluginError: nothing has been taken for too long, or the time to stop has come.
+        """
+        run, now = self._run, time.monotonic()
+        wait = min(self._max_wait_s, self._first_wait_s * 2.0 ** min(failures - 1, 60)) * random.uniform(0.5, 1)  # noqa: S311
+        if after_s is not None:
+            wait = max(wait, min(after_s, self._max_retry_after_s))
+        if run.deadline is not None and now + wait > run.deadline:
+            raise PluginError(f"{len(items):,} records were still to be delivered when the audit was stopped: {reason}")
+        if self._failing_since is None:
+            self._failing_since = now
+        elif now + wait > self._failing_since + self._give_up_after_s:
+            raise PluginError(f"nothing could be delivered for {now - self._failing_since:.0f} s: {reason}")
+        kept: list[Item] = []
+        for item in items:
+            item._since = now if item._since is None else item._since
+            if now + wait <= item._since + self._give_up_after_s:
+                kept.append(item)
+        if len(kept) < len(items):
+            self.left += len(items) - len(kept)
+            self._reason = reason
+            _log.error("%s: %d records are given up: %s", run.worker, len(items) - len(kept), reason)
+        if kept:
+            _log.warning("%s: %d records to be sent again in %.1f s: %s", run.worker, len(kept), wait, reason)
+            run.wait(wait)
+        return kept
+
+
+class _NoRun:
+    """Stands in for a run when a plugin is used without one: only :class:`Delivery` itself counts its records."""
+
+    def __init__(self) -> None:
+        self.worker = "no worker"
+        self.audit_key = ""
+        self.audit_version = ""
+        self.origins: tuple[str, ...] = ()
+        self.replay = False
+        self.position = 0
+        self.deadline: float | None = None
+
+    def take(self, position: int, count: int = 1) -> None:
+        self.position = position + count
+
+    def delivered(self, position: int, count: int = 1) -> None:
+        """Do nothing."""
+
+    def reject(self, position: int, record: Record | bytes, reason: str) -> None:
+        _log.error("a record was rejected: %s", reason)
+
+    def wait(self, seconds: float) -> None:
+        time.sleep(seconds)

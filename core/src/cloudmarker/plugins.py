@@ -21,6 +21,7 @@ from cloudmarker.errors import PluginError
 __all__ = [
     "Plugin",
     "Registry",
+    "configured",
     "constructor_parameters",
     "load_class",
     "load_plugin",
@@ -92,6 +93,19 @@ def load_plugin(plugin_config: Mapping[str, Any]) -> object:
         raise PluginError(f"{name}: {exc}; it takes {_parameter_list(cls)}") from exc
     plugin: object = cls(**arguments)
     return plugin
+
+
+def configured(config: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """Return the plugin configuration of a plugin key; a short name becomes a class path, which needs no registry.
+
+    Args:
+        config: the whole configuration.
+        key: a key under ``plugins``, or a short name used as one.
+    """
+    entry = (config.get("plugins") or {}).get(key) or {}
+    name = entry.get("plugin", key)
+    known = registry().plugins.get(name)
+    return {"plugin": known.spec.target if known else name, "params": entry.get("params") or {}}
 
 
 def constructor_parameters(cls: type) -> dict[str, inspect.Parameter]:

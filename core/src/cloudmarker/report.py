@@ -30,6 +30,10 @@ class Snapshot(msgspec.Struct):
     records_in: int = 0
     records_out: int = 0
     accepted: int = 0
+    delivered: int = 0
+    spooled: int = 0
+    lost: int = 0
+    wanted: list[str] | None = None
     skipped: int = 0
     rejected: int = 0
     rejected_out: int = 0
@@ -64,6 +68,10 @@ class Report:
         self.log = logging.getLogger("cloudmarker.workers")
         self.records_in = 0
         self.accepted = 0
+        self.delivered = 0
+        self.spooled = 0
+        self.lost = 0
+        self.wanted: list[str] | None = None
         self.skipped = 0
         self.rejected = 0
         self.rejected_out = 0
@@ -96,6 +104,10 @@ class Report:
             records_in=self.records_in,
             records_out=self.records_out(),
             accepted=self.accepted,
+            delivered=self.delivered,
+            spooled=self.spooled,
+            lost=self.lost,
+            wanted=self.wanted,
             skipped=self.skipped,
             rejected=self.rejected,
             rejected_out=self.rejected_out,
@@ -148,13 +160,13 @@ class Report:
             self.log.error("%s: further errors of type %s are counted, not logged", self.worker, name)
 
     def reject(self, record: object, exc: BaseException) -> None:
-        """Send a record that a store refused to the dead letters; the caller counts it."""
+        """Send a record to the dead letters; the caller counts it.
+
+        Raises:
+            OSError: they cannot be written.
+        """
         if self._dead_letter is not None:
-            try:
-                self._dead_letter(record, describe(exc))
-            except OSError as failure:  # the records after it are worth more than this one
-                self._dead_letter = None
-                self.log.error("%s: dead letters cannot be kept: %s", self.worker, describe(failure))
+            self._dead_letter(record, describe(exc))
 
     def saw_event(self, com: dict[str, Any]) -> None:
         """Count one event record, and list it if few of its severity are listed."""

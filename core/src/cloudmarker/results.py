@@ -52,18 +52,20 @@ class Hole:
 
 @dataclass(frozen=True)
 class Delivery:
-    """What became of the records of one store or alert: emitted = delivered + rejected + lost.
+    """What became of the records of one store or alert: emitted = delivered + rejected + spooled + lost.
 
     Attributes:
-        emitted: records handed to it by their producers.
-        delivered: records it accepted, if it also ended well.
-        rejected: records it refused one by one, or that it could not be given.
-        lost: the rest: accepted or under way when it ended.
+        emitted: records that its producers had for it, less those of types that it does not want.
+        delivered: records that it said are delivered, or accepted before it ended well.
+        rejected: records that it refused one by one; they are in the dead letters.
+        spooled: records that are kept for ``cloudmarker replay``.
+        lost: the rest, by subtraction; 0 unless the plugin has no spool, or the spool could not be written.
     """
 
     emitted: int = 0
     delivered: int = 0
     rejected: int = 0
+    spooled: int = 0
     lost: int = 0
 
 

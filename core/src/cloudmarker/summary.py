@@ -91,14 +91,18 @@ def _coverage(result: AuditResult, style: Style) -> Iterator[str]:
 
 def _deliveries(result: AuditResult, style: Style) -> Iterator[str]:
     yield ""
-    yield f"{'Stores and alerts':<30} {'emitted':>11} {'delivered':>11} {'rejected':>11} {'lost':>11}"
+    titles = ("emitted", "delivered", "rejected", "spooled", "lost")
+    yield f"{'Stores and alerts':<30}" + "".join(f"{title:>10}" for title in titles)
     for worker in result.workers:
         if worker.delivery is None:
             continue
         numbers = worker.delivery
-        line = f"  {f'{worker.key} ({worker.kind})':<28} {numbers.emitted:>11,} {numbers.delivered:>11,}"
-        bad = f" {numbers.rejected:>11,} {numbers.lost:>11,}"
-        yield line + (style(bad, "red") if numbers.rejected or numbers.lost else bad)
+        bad = "".join(f"{number:>10,}" for number in (numbers.rejected, numbers.spooled, numbers.lost))
+        wrong = numbers.rejected or numbers.spooled or numbers.lost
+        line = f"  {f'{visible(worker.key)} ({worker.kind})':<28}{numbers.emitted:>10,}{numbers.delivered:>10,}"
+        yield line + (style(bad, "red") if wrong else bad)
+        if numbers.spooled:
+            yield f"    deliver what is spooled with: cloudmarker replay --store {visible(worker.key)}"
         for output in worker.outputs:
             yield f"    {visible(output)}"
 

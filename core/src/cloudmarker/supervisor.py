@@ -24,12 +24,14 @@ from types import ModuleType
 from typing import Any
 
 from cloudmarker import logs
+from cloudmarker._plan import KINDS, Plan, process_name
 from cloudmarker._process import Message, Sent, Task, decode_message, main
+from cloudmarker._spooling import Spooling
 from cloudmarker.channel import FanOut, Pipe
 from cloudmarker.contracts import SEVERITIES, Kind, Severity
 from cloudmarker.coverage import HOLES, STATES, State
-from cloudmarker.errors import ConfigError
-from cloudmarker.plugins import registry
+from cloudmarker.errors import ConfigError, PluginError
+from cloudmarker.plugins import configured, load_class
 from cloudmarker.records import Stamper
 from cloudmarker.report import Snapshot
 from cloudmarker.results import (
@@ -43,16 +45,16 @@ from cloudmarker.results import (
     Status,
     WorkerResult,
 )
+from cloudmarker.spool import Found
 from cloudmarker.state import state_dir
 
-KINDS: tuple[Kind, ...] = ("cloud", "event", "store", "alert")
 SECTIONS: Mapping[Kind, str] = {"cloud": "clouds", "event": "events", "store": "stores", "alert": "alerts"}
-PIPE_BYTES = 1024 * 1024
-"""The size asked for each pipe; the system may give less. A pipe that holds some batches keeps both ends busy."""
 STOP_READING_S = 10.0
 """After the first signal: how long clouds may take to stop reading before they are killed."""
 STOP_ALL_S = 30.0
-"""After the first signal: how long everything may take to drain and finish before the rest is killed."""
+"""After the first signal: how long stores and alerts may take to deliver what was read before they are killed."""
+STOP_REST_S = 35.0
+"""After the first signal: how long the others may take, which keep what their dead readers have not taken."""
 
 log = logging.getLogger("cloudmarker.manager")
 
@@ -120,6 +122,8 @@ class AuditRun:
         self.result: AuditResult | None = None
         self.on_begin: Callable[[AuditInfo], None] | None = None
         self._config = config
+        self._state = state_dir(config)
+        self._spooling: Spooling | None = None
         self._processes: list[_Process] = []
         self._own: FanOut | None = None
         self._own_pipes: tuple[Pipe, ...] = ()
@@ -136,9 +140,10 @@ class AuditRun:
 
     def start(self) -> None:
         """Start every worker process; none reads before :meth:`handle` has heard that all are ready."""
-        plan = _Plan(self.info)
+        self._spooling = Spooling(self.info, self._state, self._keeps)
+        spools = self._spooling.spools
+        plan = Plan(self.info, spools)
         levels = logs.levels(self._config.get("logger") or {})
-        state = str(state_dir(self._config))
         spawn = context()
         for kind, keys in plan.processes:
             name = plan.name(kind, keys)
@@ -147,27 +152,33 @@ class AuditRun:
                 kind=kind,
                 audit_key=self.info.key,
                 audit_version=self.info.version,
-                plugins=[(key, self._plugin_config(key)) for key in keys],
+                plugins=[(key, configured(self._config, key)) for key in keys],
                 inputs=plan.inputs(name),
                 outputs=plan.outputs(name),
                 control=theirs,
                 log_levels=levels,
-                state_dir=state,
+                state_dir=str(self._state),
+                spool=str(spools[name].path) if name in spools else "",
             )
             process = spawn.Process(target=main, args=(task,), name=name, daemon=True)
             with _main_module_left_alone():
                 process.start()
             theirs.close()
             self._processes.append(_Process(kind, keys, process, control))
-        plan.close_readers_and_writers()
+        plan.close_ends()
         self._own = FanOut(plan.own_pipes())
 
-    def _plugin_config(self, key: str) -> Mapping[str, Any]:
-        """Return what a worker loads: a short name is resolved here, so that workers need not look for plugins."""
-        entry = (self._config.get("plugins") or {}).get(key) or {}
-        name = entry.get("plugin", key)
-        registered = registry().plugins.get(name)
-        return {"plugin": registered.spec.target if registered else name, "params": entry.get("params") or {}}
+    def _keeps(self, key: str) -> bool:
+        """Return whether what a plugin does not deliver is to be kept; what cannot be loaded delivers nothing."""
+        try:
+            return bool(getattr(load_class(configured(self._config, key)["plugin"]), "spool", True))
+        except PluginError:
+            return True
+
+    def discard(self) -> None:
+        """Remove what was made for a run that did not begin."""
+        if self._spooling is not None:
+            self._spooling.discard()
 
     # Listening
 
@@ -252,7 +263,7 @@ class AuditRun:
             return
         self._stop_reason, self._stop_at = reason, time.monotonic()
         for process in self._processes:
-            if process.kind == "cloud":
+            if process.kind != "event":
                 _signal(process, signal.SIGTERM)
 
     def kill(self) -> None:
@@ -266,12 +277,21 @@ class AuditRun:
             return
         waited = time.monotonic() - self._stop_at
         for process in self._processes:
-            if waited > STOP_ALL_S or (waited > STOP_READING_S and process.kind == "cloud"):
+            if process.kind in ("store", "alert"):
+                limit = STOP_ALL_S
+            elif process.kind == "cloud" and self.plugins[process.kind, process.keys[0]].latest.outcome is None:
+                limit = STOP_READING_S
+            else:
+                limit = STOP_REST_S
+            if waited > limit:
                 _signal(process, signal.SIGKILL)
 
     def finish(self) -> AuditResult:
         """Make the result. Called once, after every worker has ended."""
+        for pipe in self._own_pipes:
+            pipe.settle()
         workers = tuple(self._worker_result(plugin) for plugin in self.plugins.values())
+        self._close_spools(workers)
         status, reason = self._status(workers)
         self.result = AuditResult(
             audit=self.info,
@@ -287,6 +307,19 @@ class AuditRun:
             interrupted=bool(self._stop_reason),
         )
         return self.result
+
+    def _close_spools(self, workers: Sequence[WorkerResult]) -> None:
+        left = {
+            process_name(self.info.key, worker.kind, (worker.key,)): worker.delivery.spooled
+            for worker in workers
+            if worker.delivery is not None
+        }
+        incomplete = {worker.name: worker.message for worker in workers if worker.outcome != "ok"}
+        for plugin in self.plugins.values():
+            if plugin.latest.incomplete and plugin.kind in ("cloud", "event"):
+                incomplete[f"{self.info.key}_{plugin.key}"] = plugin.latest.incomplete
+        if self._spooling is not None:
+            self._spooling.close(left, incomplete)
 
     def _coverage(self) -> dict[State, int]:
         counts: Counter[str] = Counter()
@@ -321,14 +354,15 @@ class AuditRun:
         )
 
     def _delivery(self, plugin: _Plugin, outcome: Outcome) -> Delivery:
-        target = _worker_name(self.info.key, plugin.kind, (plugin.key,))
+        target = process_name(self.info.key, plugin.kind, (plugin.key,))
         handed = [process.sent[target] for process in self._processes if target in process.sent]
         handed += [Sent(pipe.target, pipe.sent, pipe.dropped) for pipe in self._own_pipes if pipe.target == target]
-        latest = plugin.latest
-        # A producer that was killed may have sent more than it lived to report.
-        emitted = max(sum(sent.sent + sent.dropped for sent in handed), latest.records_in) - latest.skipped
-        delivered = latest.accepted if outcome == "ok" else 0
-        return Delivery(emitted, delivered, latest.rejected, max(0, emitted - delivered - latest.rejected))
+        found = self._spooling.found(target, plugin.latest, killed=outcome == "killed") if self._spooling else Found()
+        emitted = max(sum(sent.sent + sent.dropped for sent in handed), plugin.latest.records_in) - found.unwanted
+        accounted = found.delivered + found.rejected + found.spooled
+        if any(known.outcome == "killed" for known in self.plugins.values()):
+            emitted = max(emitted, accounted)  # who was killed may have done more than it lived to report
+        return Delivery(emitted, found.delivered, found.rejected, found.spooled, emitted - accounted)
 
     def _status(self, workers: Sequence[WorkerResult]) -> tuple[Status, str]:
         """Return the status and the reason for it, the worst first."""
@@ -389,8 +423,8 @@ def _failure(worker: WorkerResult) -> str:
     delivery = worker.delivery or Delivery()
     if worker.outcome == "killed" or (worker.outcome == "failed" and worker.kind != "cloud"):
         return f"{worker.name} {worker.outcome}: {worker.message}"
-    if delivery.rejected or delivery.lost:
-        return f"{worker.name} did not deliver {delivery.rejected + delivery.lost} records"
+    if missing := delivery.rejected + delivery.spooled + delivery.lost:
+        return f"{worker.name} did not deliver {missing} records"
     if worker.errors:
         return f"{worker.name} failed on {worker.errors} records"
     return ""
@@ -399,86 +433,6 @@ def _failure(worker: WorkerResult) -> str:
 def _shortfall(worker: WorkerResult) -> str:
     """Return why a worker did not do everything, empty if it did."""
     return f"{worker.name} {worker.outcome}: {worker.message}" if worker.outcome in ("failed", "stopped") else ""
-
-
-class _Plan:
-    """Which processes an audit has, and the pipes between them."""
-
-    def __init__(self, info: AuditInfo) -> None:
-        self._audit = info.key
-        self.processes: list[tuple[Kind, tuple[str, ...]]] = []
-        for kind in KINDS:
-            keys = info.plugins[kind]
-            groups = [keys[i :: _cores()] for i in range(_cores())] if kind == "event" else [(key,) for key in keys]
-            self.processes += [(kind, tuple(group)) for group in groups if group]
-        self._readers: dict[str, list[tuple[connection.Connection, tuple[str, ...]]]] = {}
-        self._writers: dict[str, list[tuple[str, connection.Connection]]] = {}
-        self._own = f"{info.key}_audit"
-        self._make_pipes()
-
-    def name(self, kind: Kind, keys: tuple[str, ...]) -> str:
-        """Return the name of a worker process."""
-        return _worker_name(self._audit, kind, keys)
-
-    def inputs(self, name: str) -> list[tuple[connection.Connection, tuple[str, ...]]]:
-        """Return the readers' ends of a process."""
-        return self._readers.get(name, [])
-
-    def outputs(self, name: str) -> list[tuple[str, connection.Connection]]:
-        """Return the writers' ends of a process."""
-        return self._writers.get(name, [])
-
-    def own_pipes(self) -> list[Pipe]:
-        """Return the supervisor's own pipes, one to each store."""
-        return [Pipe(target, conn) for target, conn in self._writers.get(self._own, [])]
-
-    def close_readers_and_writers(self) -> None:
-        """Close, in this process, every end that a worker has."""
-        for readers in self._readers.values():
-            for conn, _ in readers:
-                conn.close()
-        for name, writers in self._writers.items():
-            if name != self._own:
-                for _, conn in writers:
-                    conn.close()
-
-    def _make_pipes(self) -> None:
-        routes: dict[Kind, tuple[Kind, ...]] = {"cloud": ("store", "event"), "event": ("alert",)}
-        for kind, keys in self.processes:
-            origins = tuple(f"{self._audit}_{key}" for key in keys)
-            for target_kind, target_keys in self.processes:
-                if target_kind in routes.get(kind, ()):
-                    self._join(self.name(kind, keys), origins, self.name(target_kind, target_keys))
-        for kind, keys in self.processes:
-            if kind == "store":
-                self._join(self._own, (self._own,), self.name(kind, keys))
-
-    def _join(self, source: str, origins: tuple[str, ...], target: str) -> None:
-        reader, writer = connection.Pipe(duplex=False)
-        _enlarge(writer)
-        self._readers.setdefault(target, []).append((reader, origins))
-        self._writers.setdefault(source, []).append((target, writer))
-
-
-def _worker_name(audit_key: str, kind: Kind, keys: tuple[str, ...]) -> str:
-    """Return the name of a worker process, unique in its audit: a store may also serve as an alert."""
-    return f"{audit_key}_{'+'.join(keys)} ({kind})"
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _enlarge(conn: connection.Connection) -> None:
-    """Ask for a larger pipe where the system can; a smaller one only costs more switches between processes."""
-    if sys.platform == "linux":
-        import fcntl
-
-        f_setpipe_sz = 1031  # fcntl.F_SETPIPE_SZ has a name only since Python 3.10.? builds with newer headers
-        with contextlib.suppress(OSError):
-            fcntl.fcntl(conn.fileno(), f_setpipe_sz, PIPE_BYTES)
 
 
 def _signal(process: _Process, signum: signal.Signals) -> None:
@@ -556,6 +510,7 @@ def _listen(audits: Sequence[AuditRun]) -> None:
     if problems and all(audit.loaded for audit in audits):
         for audit in audits:
             audit.kill()
+            audit.discard()
         raise ConfigError(problems)
 
 

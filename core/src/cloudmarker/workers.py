@@ -7,7 +7,7 @@ over pipes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,8 @@ from cloudmarker.contracts import Bucket, Cloud, Event, Incomplete, Record, Stor
 from cloudmarker.coverage import State, coverage
 from cloudmarker.errors import PluginError, RecordError
 from cloudmarker.records import OriginType, Stamper
-from cloudmarker.report import Report
+from cloudmarker.report import Report, describe
+from cloudmarker.storerun import WorkerRun
 
 _END: Any = object()
 
@@ -49,6 +50,8 @@ class Producer:
     """Stamps coverage records. None: they get the plugin's own stamps, and a plugin that yields none gets none."""
     last_com: dict[str, Any] = field(default_factory=dict)
     """The ``com`` of the last record, as the plugin yielded it."""
+    letters_lost: int = 0
+    """Records that were rejected and could not be kept as dead letters."""
 
     def __post_init__(self) -> None:
         self.report.reading = self._reading
@@ -73,14 +76,23 @@ class Producer:
             line = stamper.line(record)
             report.record_types[record_type] += 1
         except (RecordError, KeyError, TypeError, AttributeError) as exc:
-            report.rejected_out += 1
-            report.error("yielded", _reference(record), _explain(exc))
-            report.reject(record, _explain(exc))
+            self._reject(record, _explain(exc))
             return
         if "severity" in com:
             report.saw_event(com)
         self.last_com = com
         self.output.put(line, record_type, stamper.worker)
+
+    def _reject(self, record: Record, exc: Exception) -> None:
+        report = self.report
+        report.rejected_out += 1
+        report.error("yielded", _reference(record), exc)
+        try:
+            report.reject(record, exc)
+        except OSError as failure:  # the records after it are worth more than this one; the log has its reference
+            if not self.letters_lost:
+                report.log.error("%s: dead letters cannot be written: %s", report.worker, describe(failure))
+            self.letters_lost += 1
 
     def cover_all(self, state: State, error: str | None = None) -> None:
         """Add a coverage record for everything the plugin read."""
@@ -149,6 +161,8 @@ class Evaluator:
 
     def evaluate(self, records: Sequence[Record]) -> None:
         """Evaluate records; an exception costs one record, a PluginError ends the plugin."""
+        if self.ended:
+            return
         evaluate, put, report = self.plugin.eval, self.producer.put, self.producer.report
         report.records_in += len(records)
         for record in records:
@@ -222,36 +236,54 @@ def _parts(batch: RecordBatch, evaluators: Sequence[Evaluator]) -> Iterator[tupl
         at += count
 
 
-def run_store(plugin: Store, source: Input, report: Report, origins: Sequence[str] = ()) -> None:
+def run_store(plugin: Store | None, source: Input, report: Report, run: WorkerRun | None = None) -> None:
     """Give a store or alert every record that it wants, then let it deliver.
 
     Args:
-        plugin: the store or alert.
+        plugin: the store or alert; None if it could not be loaded: its records are only kept.
         source: where the records come from.
         report: what is counted.
-        origins: the origin workers that the records may come from, if they are known.
+        run: keeps the records; None keeps nothing.
     """
-    begin = getattr(plugin, "begin", None)
-    try:
-        if begin is not None and origins:
-            begin(tuple(origins))
-        write = _batch_writer(plugin, report)
-        wanted = getattr(plugin, "record_types", None)
-        types = None if wanted is None else frozenset(wanted)
-        for received in source.batches():
-            report.records_in += received.count
-            batch = received if types is None else received.only(types)
-            report.skipped += received.count - (batch.count if batch else 0)
-            if batch is not None:
+    run = run or WorkerRun(report)
+    batches = _wanted(plugin, source, report, run)
+    if plugin is not None:
+        begin = getattr(plugin, "begin", None)
+        try:
+            if begin is not None:
+                begin(run)
+            write = _batch_writer(plugin, report, run)
+            for batch in batches:
                 write(batch)
-    except PluginError as exc:
-        report.failed("writing", exc)
-    except Exception as exc:  # begin, or a reader's fault: the branch ends, the others go on
-        report.failed("writing", exc)
-    _end_store(plugin, source, report)
+        except PluginError as exc:
+            report.failed("writing", exc)
+        except Exception as exc:  # begin, or a reader's fault: the branch ends, the others go on
+            report.failed("writing", exc)
+    if report.outcome == "failed" and run.spools:
+        for _ in batches:
+            pass  # each has been kept by now
+    if plugin is not None:
+        _end_store(plugin, source, report)
+    run.end()
+    report.ok()
 
 
-def _batch_writer(plugin: Store, report: Report) -> Any:
+def _wanted(plugin: Store | None, source: Input, report: Report, run: WorkerRun) -> Iterator[RecordBatch]:
+    """Yield the batches with the records that a plugin wants, each after it has been kept."""
+    wanted = getattr(plugin, "record_types", None)
+    types = None if wanted is None else frozenset(wanted)
+    for received in source.batches():
+        report.records_in += received.count
+        batch = received if types is None else received.only(types)
+        if batch is not received:
+            run.skip(received.count - (batch.count if batch else 0))
+        if batch is not None:
+            run.receive(batch)
+            yield batch
+
+
+def _batch_writer(plugin: Store, report: Report, run: WorkerRun) -> Callable[[RecordBatch], None]:
+    decoder = Decoder()
     write_batch = getattr(plugin, "write_batch", None)
     if write_batch is not None:
 
@@ -261,30 +293,28 @@ def _batch_writer(plugin: Store, report: Report) -> Any:
             except PluginError:
                 raise
             except Exception as exc:  # the contract: any other exception rejects what was given
-                report.rejected += batch.count
-                report.error("writing", f"a batch of {batch.count} records of {batch.origin_worker}", exc)
-                for record in Decoder().records(batch):
-                    report.reject(record, exc)
+                for position, record in enumerate(decoder.records(batch), run.position):
+                    run.refuse(position, record, exc)
             else:
                 report.accepted += batch.count
 
         return write_whole
 
-    decoder = Decoder()
     write = plugin.write
 
     def write_each(batch: RecordBatch) -> None:
+        position = run.position
         for record in decoder.records(batch):
+            run.position = position
             try:
                 write(record)
             except PluginError:
                 raise
             except Exception as exc:  # the contract: any other exception rejects this record
-                report.rejected += 1
-                report.error("writing", _reference(record), exc)
-                report.reject(record, exc)
+                run.refuse(position, record, exc)
             else:
                 report.accepted += 1
+            position += 1
 
     return write_each
 
@@ -301,7 +331,7 @@ def _end_store(plugin: Store, source: Input, report: Report) -> None:
             abort(Incomplete(incomplete))
         else:
             plugin.done()
-    except Exception as exc:  # delivery of what was accepted is in doubt: the supervisor counts it as lost
+    except Exception as exc:  # delivery of what was accepted is in doubt: it stays in the spool
         report.failed("delivering", exc)
     outputs = getattr(plugin, "outputs", None)
     if outputs is not None and report.outcome != "failed":
@@ -310,7 +340,6 @@ def _end_store(plugin: Store, source: Input, report: Report) -> None:
         except Exception as exc:  # all is delivered, but where is not known
             report.error("naming", "its outputs", exc)
     report.incomplete = str(Incomplete(incomplete)) if incomplete else ""
-    report.ok()
 
 
 def _close(plugin: Any, report: Report) -> None:

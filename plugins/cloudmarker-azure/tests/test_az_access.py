@@ -66,11 +66,11 @@ def test_threads_and_subscriptions_are_checked():
     ],
 )
 def test_the_token_is_asked_for_the_cloud_whatever_the_endpoint(cloud, scope):
-    assert AzCloud(cloud=cloud, endpoint="https://arm.example/")._access.scope == scope
+    assert AzCloud(cloud=cloud, endpoint="https://arm.example/")._settings.access.scope == scope
 
 
 def test_the_secret_is_not_in_the_repr():
-    assert "s3cret" not in repr(AzCloud("t", "c", "s3cret")._access)
+    assert "s3cret" not in repr(AzCloud("t", "c", "s3cret")._settings)
 
 
 @pytest.mark.parametrize("module", ["cloudmarker_azure", "cloudmarker_azure._hooks", "cloudmarker_azure.azcloud"])

@@ -53,15 +53,21 @@ def tenant_source(tenant: Mapping[str, Any]) -> MemorySource:
 
 
 def _subscription(described: Mapping[str, Any], tenant: str) -> JsonObject:
+    made = subscription_of(described["subscriptionId"], described["displayName"], tenant)
+    return made | {"tags": described.get("tags", {}), "state": described["state"]}
+
+
+def subscription_of(id_: str, name: str, tenant: str) -> JsonObject:
+    """Return an enabled subscription, as the list of them has it."""
     return {
-        "id": f"/subscriptions/{described['subscriptionId']}",
+        "id": f"/subscriptions/{id_}",
         "authorizationSource": "RoleBased",
         "managedByTenants": [],
-        "tags": described.get("tags", {}),
-        "subscriptionId": described["subscriptionId"],
+        "tags": {},
+        "subscriptionId": id_,
         "tenantId": tenant,
-        "displayName": described["displayName"],
-        "state": described["state"],
+        "displayName": name,
+        "state": "Enabled",
         "subscriptionPolicies": {
             "locationPlacementId": "Public_2014-09-01",
             "quotaId": "EnterpriseAgreement_2014-09-01",
@@ -95,7 +101,7 @@ def _resource(described: Mapping[str, Any], group: str) -> JsonObject:
         rules = resource["properties"].get("securityRules", [])
         resource["properties"]["securityRules"] = [_rule(rule, id_, type_, "securityRules") for rule in rules]
         resource["properties"]["defaultSecurityRules"] = [
-            _rule(rule, id_, type_, "defaultSecurityRules") for rule in _default_rules()
+            _rule(rule, id_, type_, "defaultSecurityRules") for rule in default_rules()
         ]
     return {key: resource[key] for key in ("name", "id", "etag", "type", *resource)}
 
@@ -114,7 +120,7 @@ def _rule(described: Mapping[str, Any], group: str, type_: str, collection: str)
     }
 
 
-def _default_rules() -> Iterator[JsonObject]:
+def default_rules() -> Iterator[JsonObject]:
     """Yield the rules that Azure gives every network security group."""
     rows = (
         ("AllowVnetInBound", "Inbound", "Allow", 65000, "VirtualNetwork", "VirtualNetwork", "all VMs in VNET"),

@@ -69,6 +69,13 @@ def load_tenant(cloud: str, name: str) -> dict[str, Any]:
     return tenant
 
 
+def synthetic_blueprint(cloud: str) -> dict[str, Any]:
+    """Return what a synthetic tenant of *cloud* (``azure`` or ``gcp``) is made of."""
+    file = resources.files("cloudmarker_simulators") / "blueprints" / f"{cloud}.json"
+    blueprint: dict[str, Any] = json.loads(file.read_bytes())
+    return blueprint
+
+
 def expected_findings() -> list[ExpectedFinding]:
     """Return the firewall rules of the tenant ``sample`` that a check for exposed ports has to find.
 

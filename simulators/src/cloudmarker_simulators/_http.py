@@ -69,6 +69,7 @@ class Response:
         headers: besides Content-Length, which the transport adds.
         reset: drop the connection instead of answering.
         truncate_bytes: send no more of the body than this, with the Content-Length of the whole, then hang up.
+        delay_s: seconds to wait before the answer is sent.
     """
 
     status: int
@@ -76,6 +77,7 @@ class Response:
     headers: Mapping[str, str] = field(default_factory=dict)
     reset: bool = False
     truncate_bytes: int | None = None
+    delay_s: float = 0.0
 
     def json(self) -> Json:
         """Return the body, parsed."""
@@ -87,5 +89,9 @@ Handler: TypeAlias = Callable[[Request], Response]
 
 def json_response(status: int, payload: Json, headers: Mapping[str, str] | None = None) -> Response:
     """Return a response with *payload* as its JSON body."""
-    body = json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()
-    return Response(status, body, {"Content-Type": "application/json; charset=utf-8", **(headers or {})})
+    return text_response(status, json.dumps(payload, ensure_ascii=False, separators=(",", ":")), headers)
+
+
+def text_response(status: int, text: str, headers: Mapping[str, str] | None = None) -> Response:
+    """Return a response with *text*, which is JSON already, as its body."""
+    return Response(status, text.encode(), {"Content-Type": "application/json; charset=utf-8", **(headers or {})})

@@ -26,6 +26,12 @@ class Tokens:
             self._expiry[token] = time.monotonic() + self.lifetime_s
         return token
 
+    def revoke(self, token: str | None) -> None:
+        """Let *token* have expired, if it was issued here."""
+        with self._lock:
+            if token in self._expiry:
+                self._expiry[token] = 0.0
+
     def problem(self, token: str | None) -> str | None:
         """Return why *token* does not open anything, or None when it does."""
         if token is None:

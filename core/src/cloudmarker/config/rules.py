@@ -21,7 +21,7 @@ MAX_KEY_BYTES = 100
 def broken_rules(config: Config) -> tuple[list[Problem], list[Problem]]:
     """Return the problems with *config*, and what deserves a warning.
 
-    Classes are imported only for the plugins of audits that ``run`` names.
+    Classes are imported only for the plugins of audits that ``run`` names; if it names one that is not there, of all.
     """
     data = config.data
     plugins = Plugins(config)
@@ -33,10 +33,11 @@ def broken_rules(config: Config) -> tuple[list[Problem], list[Problem]]:
         *_logger(config),
     ]
     audits = mapping(data.get("audits"))
-    running = [key for _, key in texts(data.get("run")) if key in audits]
+    named = [key for _, key in texts(data.get("run"))]
+    running = [key for key in named if key in audits]
     problems += _worker_names(audits, running)
     warnings: list[Problem] = []
-    for audit in dict.fromkeys(running):
+    for audit in dict.fromkeys(running if running == named else audits):
         for path, name in _members(audits, audit):
             found, advice = plugins.check_use(path, name)
             problems += found

@@ -7,19 +7,16 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import os
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
-from cloudmarker.contracts import Batch, Incomplete, Record
+from cloudmarker._filenames import PARTIAL, file_stem
+from cloudmarker.contracts import Batch, Incomplete, Record, StoreRun
 from cloudmarker.errors import PluginError
 from cloudmarker.records import encode
 
-_SAFE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.+@= ")
-_NAME_BYTES = 200
-_PARTIAL = ".partial"
 _BUFFER_BYTES = 64 * 1024
 _NO_FOLLOW = os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -36,15 +33,17 @@ class FileStore:
         path: Directory to write to; ``~`` is expanded. Made, private to its owner, if it is not there.
     """
 
+    spool = False  # the last complete file is kept instead, which a replay of the missing part could not complete
+
     def __init__(self, path: str = "/tmp/cloudmarker") -> None:  # noqa: S108  documented; see _open_directory
         self._path = Path(path).expanduser()
         self._directory: int | None = None
         self._files: dict[str, _ArrayFile] = {}
         self._outputs: list[str] = []
 
-    def begin(self, origins: Sequence[str]) -> None:
+    def begin(self, run: StoreRun) -> None:
         """Make the files of all origins, so that one that yields nothing leaves an empty array, not an old file."""
-        for origin in origins:
+        for origin in run.origins:
             self._file(origin)
 
     def write(self, record: Record) -> None:
@@ -102,28 +101,6 @@ class FileStore:
                 self._directory = _open_directory(self._path)
             file = self._files[origin] = _ArrayFile(self._directory, self._path, file_stem(origin))
         return file
-
-
-def file_stem(origin: str) -> str:
-    """Return the file name, without suffix, for an origin worker: different origins never share one.
-
-    Letters, digits, ``-_.+@=`` and spaces stay; everything else becomes ``%XX`` per byte of UTF-8, and so does a dot
-    that begins the name, or that would make it look like another origin's partial file. A name that gets too long for a
-    file system ends in a hash instead.
-    """
-    stem = "".join(char if char in _SAFE else _escaped(char) for char in origin)
-    if stem.startswith("."):
-        stem = _escaped(".") + stem[1:]
-    if stem.endswith(_PARTIAL):
-        stem = stem.removesuffix(_PARTIAL) + _escaped(".") + _PARTIAL[1:]
-    if len(stem) > _NAME_BYTES:
-        digest = hashlib.sha256(origin.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-        stem = f"{stem[: _NAME_BYTES - 34]}%~{digest}"
-    return stem or "%"
-
-
-def _escaped(char: str) -> str:
-    return "".join(f"%{byte:02X}" for byte in char.encode("utf-8", "surrogatepass"))
 
 
 def _open_directory(path: Path) -> int:
@@ -186,7 +163,7 @@ class _ArrayFile:
             mine, there = os.fstat(self._fd), os.stat(self._tmp, dir_fd=self._directory, follow_symlinks=False)
             if (mine.st_dev, mine.st_ino) != (there.st_dev, there.st_ino):
                 raise PluginError(f"{self._path / self._tmp}: was replaced while it was being written")
-            partial, final = f"{self._stem}{_PARTIAL}.json", f"{self._stem}.json"
+            partial, final = f"{self._stem}{PARTIAL}.json", f"{self._stem}.json"
             name = final if complete and self._broken is None else partial
             os.rename(self._tmp, name, src_dir_fd=self._directory, dst_dir_fd=self._directory)
             if name == final:

@@ -42,7 +42,9 @@ class Client:
         self._governor = governor
         self._retry = retry
         self._stop = stop
-        self._origin = _origin(urlsplit(session.access.endpoint))
+        endpoint = urlsplit(session.access.endpoint)
+        self._origin = _origin(endpoint)
+        self._root = len(endpoint.path)
 
     def pages(self, path: str, api_version: str) -> Iterator[list[Any]]:
         """Yield the items of each page of a list, each item once.
@@ -78,8 +80,8 @@ class Client:
             if barren == BARREN_PAGES:
                 raise UnreadError("failed", f"the pages do not end: {barren} in a row brought nothing new")
 
-    def resource(self, path: str, api_version: str) -> dict[str, Any]:
-        """Return a single object.
+    def object(self, path: str, api_version: str) -> Generator[list[Any], None, dict[str, Any]]:
+        """Return a single object, yielding like :meth:`pages` while there is none.
 
         Args:
             path: like that of :meth:`pages`.
@@ -88,7 +90,7 @@ class Client:
         Raises:
             UnreadError: it cannot be had.
         """
-        return _finished(self._get(self._url(path, api_version), _object))
+        return self._get(self._url(path, api_version), _object)
 
     def query(self, body: Mapping[str, Any]) -> Generator[list[Any], None, dict[str, Any]]:
         """Return the answer to a query of Azure Resource Graph, yielding like :meth:`pages` while there is none.
@@ -115,8 +117,8 @@ class Client:
         return following
 
     def _get(self, url: str, parse: Callable[[Any], dict[str, Any]]) -> Generator[list[Any], None, dict[str, Any]]:
-        root = len(self._session.access.endpoint)
-        return self._answer(Target.of(url[root:]), lambda: self._session.get(url), parse)
+        target = Target.of(urlsplit(url).path[self._root :])
+        return self._answer(target, lambda: self._session.get(url), parse)
 
     def _answer(
         self, target: Target, send: Callable[[], HttpResponse], parse: Callable[[Any], dict[str, Any]]
@@ -193,16 +195,6 @@ class Novelty:
         before = len(self._seen)
         self._seen.add(blake2b(reference.casefold().encode("utf-8", "surrogatepass"), digest_size=16).digest())
         return len(self._seen) > before
-
-
-def _finished(reading: Generator[Any, None, dict[str, Any]]) -> dict[str, Any]:
-    """Return what *reading* returns at its end."""
-    while True:
-        try:
-            next(reading)
-        except StopIteration as end:
-            answer: dict[str, Any] = end.value
-            return answer
 
 
 def _object(answer: Any) -> dict[str, Any]:

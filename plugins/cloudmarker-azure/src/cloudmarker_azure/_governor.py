@@ -133,7 +133,7 @@ class Governor:
         self._changed = threading.Condition()
 
     def ready_at(self, target: Target, ahead: int = 0) -> float:
-        """Return when a request may pass: monotonic seconds, in the past if at once. It is a forecast, no promise.
+        """Return when a request may pass: monotonic seconds, minus infinity if at once. It is a forecast, no promise.
 
         Args:
             target: of the request.
@@ -142,7 +142,9 @@ class Governor:
         with self._changed:
             now = time.monotonic()
             wait = self._wait_s(target, now, ahead)
-        return now + min(wait, PROBE_S) if math.isinf(wait) else now + wait
+        if wait <= 0:
+            return -math.inf
+        return now + (PROBE_S if math.isinf(wait) else wait)
 
     def enter(self, target: Target, give_up: float) -> None:
         """Wait until a request may be sent, and count it as sent. :meth:`leave` must follow.

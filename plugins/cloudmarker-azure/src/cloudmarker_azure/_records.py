@@ -1,19 +1,41 @@
 """Resources of Azure Resource Manager to records: JSON in, record out, no I/O.
 
-Every function here is a :class:`Transform`. ``raw`` of the record is the very object it was given, unchanged.
+``raw`` of a record is the very object it was given, unchanged. The fields that only one type has come from the
+functions in the modules ``_com_…``, which a row of the table names.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any
 
 from cloudmarker.contracts import Record
 from cloudmarker.errors import RecordError
-from cloudmarker.firewall import normalise_addresses, normalise_ports, normalise_protocol
+
+from cloudmarker_azure._json import Item, at, parent_of, text, timestamp
 
 CLOUD_TYPE = "azure"
+
+Fields = Callable[[Item, "str | None"], dict[str, Any]]
+"""Returns the fields of the common model that only one record type has, given a resource and its parent's reference.
+
+It may raise RecordError: the resource lacks what it must have. What is merely absent is null.
+"""
+
+_CREATED = (
+    ("systemData", "createdAt"),
+    ("properties", "timeCreated"),
+    ("properties", "creationTime"),
+    ("properties", "creationDate"),
+    ("properties", "createdAt"),
+    ("properties", "createdOn"),
+    ("properties", "createdTime"),
+    ("properties", "metadata", "createdOn"),
+    ("properties", "attributes", "created"),
+    ("createdTime",),
+)
+"""Where Azure's services say when a resource was made; each has one of these, or none."""
 
 
 @dataclass(frozen=True)
@@ -40,234 +62,133 @@ class Scope:
         return self.id or (f"/tenants/{self.tenant}" if self.tenant else "/")
 
     def subscription(self, item: Mapping[str, Any]) -> Scope:
-        """Return the scope that a subscription *item* of the tenant is."""
+        """Return the scope that a subscription *item* of the tenant is.
+
+        Raises:
+            RecordError: it has no id.
+        """
+        subscription_id = text(item, "subscriptionId")
+        if not subscription_id:
+            raise RecordError(f"{text(item, 'id') or 'a subscription'} has no subscriptionId")
         return Scope(
-            tenant=self.tenant or _text(item, "tenantId"),
-            id=f"/subscriptions/{_required(item, 'subscriptionId')}",
-            subscription_id=_required(item, "subscriptionId"),
-            subscription_name=_text(item, "displayName"),
-            subscription_state=_text(item, "state"),
+            tenant=self.tenant or text(item, "tenantId"),
+            id=f"/subscriptions/{subscription_id}",
+            subscription_id=subscription_id,
+            subscription_name=text(item, "displayName"),
+            subscription_state=text(item, "state"),
         )
 
 
-class Transform(Protocol):
-    """Makes the record of one resource."""
+@dataclass(frozen=True)
+class Owner:
+    """The resource that another one belongs to: what is needed of it for the other's record.
 
-    def __call__(self, scope: Scope, item: dict[str, Any], owner: dict[str, Any] | None) -> Record:
-        """Return the record of *item*.
+    Attributes:
+        id: its reference.
+        location: where it is.
+    """
 
-        Args:
-            scope: where it was read.
-            item: the JSON object. It is not changed, and becomes the record's ``raw``.
-            owner: the resource in whose JSON it stands; None if it was listed itself.
+    id: str
+    location: str | None
 
-        Raises:
-            RecordError: the object lacks what a resource of its type must have.
-        """
-        ...
-
-
-def subscription(scope: Scope, item: dict[str, Any], owner: dict[str, Any] | None) -> Record:
-    """Return a ``scope`` record: https://learn.microsoft.com/rest/api/resources/subscriptions/list."""
-    own = scope.subscription(item)
-    return _record(
-        own,
-        item,
-        ("subscription", "scope"),
-        name=own.subscription_name,
-        parent=f"/tenants/{own.tenant}" if own.tenant else None,
-        com={"scope_type": "subscription", "state": _lower(own.subscription_state)},
-    )
+    @classmethod
+    def of(cls, item: Mapping[str, Any]) -> Owner:
+        """Return the owner that *item* is for what is in it, or listed under it."""
+        return cls(text(item, "id") or "", text(item, "location"))
 
 
-def resource_group(scope: Scope, item: dict[str, Any], owner: dict[str, Any] | None) -> Record:
-    """Return a ``scope`` record: https://learn.microsoft.com/rest/api/resources/resource-groups/list."""
-    state = _lower(_text(_object(item, "properties"), "provisioningState"))
-    return _record(
-        scope,
-        item,
-        ("resource_group", "scope"),
-        parent=scope.id,
-        com={"scope_type": "resource_group", "state": state},
-    )
+@dataclass(frozen=True)
+class Kind:
+    """A type of records.
+
+    Attributes:
+        record_type: of ``ext``.
+        com_type: of ``com``; a type that is not in the common model has that of ``ext``.
+        fields: returns what only that type has in ``com``; None if it has nothing but what all inventory has.
+    """
+
+    record_type: str
+    com_type: str
+    fields: Fields | None = None
 
 
-def nsg(scope: Scope, item: dict[str, Any], owner: dict[str, Any] | None) -> Record:
-    """Return a ``firewall`` record: https://learn.microsoft.com/rest/api/virtualnetwork/network-security-groups."""
-    properties = _object(item, "properties")
-    return _record(
-        scope,
-        item,
-        ("nsg", "firewall"),
-        com={
-            "rule_count": len(_list(properties, "securityRules")),
-            "networks": _ids(properties, "subnets"),
-            "interfaces": _ids(properties, "networkInterfaces"),
-        },
-    )
-
-
-def security_rule(scope: Scope, item: dict[str, Any], owner: dict[str, Any] | None) -> Record:
-    """Return a ``firewall_rule`` record; its location is that of the group it belongs to, as it has none itself."""
-    properties = _object(item, "properties")
-    group = _required(owner or {}, "id")
-    return _record(
-        scope,
-        item,
-        ("security_rule", "firewall_rule"),
-        parent=group,
-        location=_text(owner, "location") if owner else None,
-        com={
-            "firewall": group,
-            "network": None,
-            "entry": None,
-            "enabled": True,  # a rule of a network security group is in effect as long as it exists
-            "direction": _word(properties, "direction", {"inbound": "in", "outbound": "out"}),
-            "access": _word(properties, "access", {"allow": "allow", "deny": "deny"}),
-            "priority": _priority(properties),
-            "protocol": normalise_protocol(_required(properties, "protocol")),
-            "source_tags": [],
-            "source_identities": [],
-            "target_tags": [],
-            "target_identities": [],
-            **_side(properties, "source"),
-            **_side(properties, "destination"),
-        },
-    )
-
-
-def _side(properties: Mapping[str, Any], side: Literal["source", "destination"]) -> dict[str, list[str]]:
-    """Return addresses, ports and groups of one side. Each has a singular and a plural field; either may be used."""
-    return {
-        f"{side}_addresses": normalise_addresses(
-            _both(properties, f"{side}AddressPrefix", f"{side}AddressPrefixes"),
-        ),
-        f"{side}_ports": normalise_ports(_both(properties, f"{side}PortRange", f"{side}PortRanges")),
-        f"{side}_groups": _ids(properties, f"{side}ApplicationSecurityGroups"),
-    }
-
-
-def _record(
-    scope: Scope,
-    item: dict[str, Any],
-    types: tuple[str, str],
-    *,
-    com: dict[str, Any],
-    name: str | None = None,
-    parent: str | None = None,
-    location: str | None = None,
+def record(
+    scope: Scope, kind: Kind, item: dict[str, Any], owner: Owner | None = None, reference: str | None = None
 ) -> Record:
-    """Return a record with what all of them have.
+    """Return the record of a resource.
 
     Args:
-        scope: where the item was read.
-        item: the resource.
-        types: the record types of ``ext`` and of ``com``.
-        com: the fields of the common model that only this type has.
-        name: what it is called, if not by its ``name``.
-        parent: reference of what contains it, if not its resource group.
-        location: where it is, if it does not say so itself.
+        scope: where it was read.
+        kind: what it is.
+        item: the resource. It is not changed, and becomes ``raw``.
+        owner: the resource in whose JSON it stands, or under which it was listed.
+        reference: its id, should it not say so itself.
+
+    Raises:
+        RecordError: it lacks what a resource of its kind must have.
     """
-    reference = _required(item, "id")
-    group, group_name = _group(reference)
-    location = location or _text(item, "location")
-    tags = {key: value for key, value in _object(item, "tags").items() if isinstance(value, str)}
-    parent = parent or group or scope.id or None
+    reference = reference or text(item, "id")
+    if not reference:
+        raise RecordError(f"{text(item, 'name') or 'an item'} has no id")
+    if kind.record_type == "subscription":
+        scope = scope.subscription(item)
+        parent = f"/tenants/{scope.tenant}" if scope.tenant else None
+    else:
+        parent = owner.id if owner else parent_of(reference)
+    if scope.subscription_id and not reference.lower().startswith("/subscriptions/"):
+        scope = Scope(scope.tenant)  # a role, say, that was given above the subscription, and is listed in all below
+    try:
+        own = kind.fields(item, parent) if kind.fields else {}
+    except RecordError as exc:
+        raise RecordError(f"{reference}: {exc}") from None
+    location = text(item, "location") or (owner.location if owner else None)
+    tags = _tags(item)
     return {
         "raw": item,
         "ext": {
             "cloud_type": CLOUD_TYPE,
-            "record_type": types[0],
+            "record_type": kind.record_type,
             "tenant": scope.tenant,
             "subscription_id": scope.subscription_id,
             "subscription_name": scope.subscription_name,
             "subscription_state": scope.subscription_state,
-            "resource_group": group_name,
+            "resource_group": _group_name(reference),
             "location": location,
             "tags": tags,
             "parent": parent,
         },
         "com": {
             "cloud_type": CLOUD_TYPE,
-            "record_type": types[1],
+            "record_type": kind.com_type,
             "reference": reference,
-            "name": name or _text(item, "name"),
-            "location": location,
+            "name": _name(item, reference),
+            "location": None if location and location.lower() == "global" else location,
             "tags": tags,
             "parent": parent,
-            "created": _text(_object(item, "systemData"), "createdAt"),
-            **com,
+            "created": _created(item),
+            **own,
         },
     }
 
 
-def _group(reference: str) -> tuple[str | None, str | None]:
-    """Return id and name of the resource group in an id, in the id's own spelling; None if it is in none."""
+def _name(item: Mapping[str, Any], reference: str) -> str:
+    """Return what people call it: subscriptions and management groups have ids for names, and roles too."""
+    shown = text(item, "displayName") or text(item, "properties", "roleName")
+    if not shown and "/managementgroups/" in reference.lower():
+        shown = text(item, "properties", "displayName")
+    return shown or text(item, "name") or reference.rpartition("/")[2]
+
+
+def _tags(item: Mapping[str, Any]) -> dict[str, str]:
+    tags = item.get("tags")
+    return {key: value for key, value in tags.items() if isinstance(value, str)} if isinstance(tags, dict) else {}
+
+
+def _created(item: Mapping[str, Any]) -> str | None:
+    return next(filter(None, (timestamp(at(item, *path)) for path in _CREATED)), None)
+
+
+def _group_name(reference: str) -> str | None:
+    """Return the name of the resource group in an id, in the id's own spelling; None if it is in none."""
     parts = reference.split("/")
-    if len(parts) < 5 or parts[3].lower() != "resourcegroups":
-        return None, None
-    return "/".join(parts[:5]), parts[4]
-
-
-def _required(item: Mapping[str, Any], key: str) -> str:
-    value = item.get(key)
-    if not isinstance(value, str) or not value:
-        raise RecordError(f"{item.get('id') or 'an item'} has no {key}")
-    return value
-
-
-def _text(item: Mapping[str, Any], key: str) -> str | None:
-    value = item.get(key)
-    return value if isinstance(value, str) and value else None
-
-
-def _object(item: Mapping[str, Any], key: str) -> dict[str, Any]:
-    """Return the object under *key*, empty if it is absent or null."""
-    value = item.get(key)
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise RecordError(f"{item.get('id') or 'an item'}: {key} is not an object")
-    return value
-
-
-def _list(item: Mapping[str, Any], key: str) -> list[Any]:
-    """Return the array under *key*, empty if it is absent or null."""
-    value = item.get(key)
-    if value is None:
-        return []
-    if not isinstance(value, list):
-        raise RecordError(f"{key} is not an array")
-    return value
-
-
-def _ids(item: Mapping[str, Any], key: str) -> list[str]:
-    return [_required(entry, "id") if isinstance(entry, dict) else str(entry) for entry in _list(item, key)]
-
-
-def _both(item: Mapping[str, Any], singular: str, plural: str) -> Iterator[str]:
-    """Yield the values of a singular field and of its plural; an unused one is absent, null or empty."""
-    for value in (item.get(singular), *_list(item, plural)):
-        if isinstance(value, (str, int)) and value != "":
-            yield str(value)
-        elif value:
-            raise RecordError(f"{singular} or {plural} holds {type(value).__name__}, not text")
-
-
-def _word(item: Mapping[str, Any], key: str, words: Mapping[str, str]) -> str:
-    value = _required(item, key)
-    try:
-        return words[value.lower()]
-    except KeyError:
-        raise RecordError(f"{key} is {value!r}, not one of {', '.join(words)}") from None
-
-
-def _priority(item: Mapping[str, Any]) -> int:
-    value = item.get("priority")
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise RecordError(f"priority is {value!r}, not a number")
-    return value
-
-
-def _lower(text: str | None) -> str | None:
-    return text.lower() if text else None
+    return parts[4] if len(parts) > 4 and parts[3].lower() == "resourcegroups" else None

@@ -1,92 +1,112 @@
-"""A whole tenant: which subscriptions there are, and every list of every one of them through the pool."""
+"""A whole tenant: which subscriptions there are, and what a plan makes of them through the pool."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Protocol
 
 from cloudmarker.contracts import Record
 from cloudmarker.coverage import coverage
 
-from cloudmarker_azure import _pool
-from cloudmarker_azure._access import Access
-from cloudmarker_azure._client import Client, Retry
+from cloudmarker_azure._client import Client
+from cloudmarker_azure._governor import Governor, Retry
 from cloudmarker_azure._outcome import UnreadError
-from cloudmarker_azure._reader import read_list, skipped
+from cloudmarker_azure._pool import Schedule, run
+from cloudmarker_azure._reader import Work, read_list
 from cloudmarker_azure._records import CLOUD_TYPE, Scope
+from cloudmarker_azure._selection import Selection
 from cloudmarker_azure._session import Session
-from cloudmarker_azure._table import SUBSCRIPTIONS, TABLE
+from cloudmarker_azure._settings import Settings
+from cloudmarker_azure._table import SUBSCRIPTIONS
 
-ROWS = tuple(row for row in TABLE if row.scope == "subscription")
-
-
-@dataclass
-class Selection:
-    """Which subscriptions are read.
-
-    Attributes:
-        wanted: ids or patterns for display names; None for all.
-        at_most: how many; 0 for all.
-    """
-
-    wanted: Sequence[str] | None = None
-    at_most: int = 0
-    _taken: int = 0
-    _matched: set[str] = field(default_factory=set)
-
-    def refuse(self, scope: Scope) -> str | None:
-        """Return why that subscription is left out, or None, and count it."""
-        if self.wanted is not None:
-            names = [(name or "").casefold() for name in (scope.subscription_id, scope.subscription_name)]
-            matched = {entry for entry in self.wanted if any(fnmatchcase(name, entry.casefold()) for name in names)}
-            if not matched:
-                return "left out by the parameter subscriptions"
-            self._matched |= matched
-        if self.at_most and self._taken >= self.at_most:
-            return f"limited to {self.at_most} subscriptions by _max_subs"
-        self._taken += 1
-        return None
-
-    def unmatched(self) -> list[str]:
-        """Return the entries that no subscription matched."""
-        return [entry for entry in self.wanted or () if entry not in self._matched]
+GROUP_API_VERSION = "2020-05-01"
 
 
-def read_tenant(access: Access, selection: Selection, *, limit: int, threads: int, retry: Retry) -> Iterator[Record]:
-    """Yield the records and the coverage of a tenant.
+class Plan(Protocol):
+    """What is read from the subscriptions."""
 
-    Args:
-        access: where and as whom.
-        selection: which subscriptions.
-        limit: records of each type of a subscription at most; 0 for all.
-        threads: lists read at a time.
-        retry: when requests are sent again.
-    """
+    @property
+    def record_types(self) -> Sequence[str]:
+        """The types of a subscription; there is a coverage record for each of them."""
+        ...
+
+    @property
+    def with_subscriptions(self) -> bool:
+        """Whether the subscriptions themselves are records, too."""
+        ...
+
+    def jobs(self, client: Client, scopes: Sequence[Scope], add: Callable[[Work], None]) -> Iterable[Work]:
+        """Yield the jobs that read the subscriptions. They yield records in chunks, and coverage; they do not raise.
+
+        Args:
+            client: what they read with.
+            scopes: the subscriptions.
+            add: adds a further job; only jobs may call it.
+        """
+        ...
+
+
+def read_tenant(settings: Settings, plan: Plan) -> Iterator[Record]:
+    """Yield the records and the coverage of a tenant."""
     stop = threading.Event()
-    session = Session(access, threads, stop)
-    client = Client(session, retry, stop)
-    tenant = Scope(access.tenant)
+    retry = Retry(deadline_s=settings.retry_deadline_s)
+    session = Session(settings.access, settings.threads, stop)
+    governor = Governor(retry, settings.rate_limit, stop)
+    client = Client(session, governor, retry, stop)
+    tenant = Scope(settings.access.tenant)
+
+    def interrupt() -> None:
+        governor.interrupt()
+        session.interrupt()
+
     try:
         try:
             session.login()
         except UnreadError as exc:
             yield coverage(CLOUD_TYPE, tenant.reference, SUBSCRIPTIONS.record_type, exc.state, 0, str(exc))
             return
+        selection = Selection(
+            settings.subscriptions, settings.exclude_subscriptions, settings.management_group, settings.max_subs
+        )
+        try:
+            if selection.management_group:
+                selection.limit_to(_members(client, selection.management_group))
+        except UnreadError as exc:
+            group = f"/providers/Microsoft.Management/managementGroups/{selection.management_group}"
+            yield coverage(CLOUD_TYPE, group, SUBSCRIPTIONS.record_type, exc.state, 0, str(exc))
+            return
         chosen: list[Scope] = []
-        yield from _subscriptions(client, tenant, selection, chosen)
-        # Each subscription has a quota of its own: neighbours in the queue are lists of different subscriptions.
-        jobs = (partial(read_list, client, row, scope, limit) for row in ROWS for scope in chosen)
-        for chunk in _pool.run(jobs, min(threads, len(chosen) * len(ROWS)), stop, session.interrupt):
+        yield from _subscriptions(client, tenant, selection, plan, chosen)
+        schedule: Schedule[list[Record]] = Schedule(governor.ready_at)
+        schedule.feed(plan.jobs(client, chosen, schedule.add))
+        for chunk in run(schedule, settings.threads if chosen else 0, stop, interrupt):
             yield from chunk
     finally:
         stop.set()
         session.close()
 
 
-def _subscriptions(client: Client, tenant: Scope, selection: Selection, chosen: list[Scope]) -> Iterator[Record]:
+def _members(client: Client, group: str) -> list[str]:
+    """Return the ids of the subscriptions anywhere under a management group.
+
+    https://learn.microsoft.com/rest/api/managementgroups/management-groups/get-descendants
+
+    Raises:
+        UnreadError: not all of them can be had.
+    """
+    path = f"/providers/Microsoft.Management/managementGroups/{group}/descendants"
+    ids = [
+        item.get("id") if isinstance(item, dict) else None
+        for page in client.pages(path, GROUP_API_VERSION)
+        for item in page
+    ]
+    return [text.split("/")[2] for text in ids if isinstance(text, str) and text.lower().startswith("/subscriptions/")]
+
+
+def _subscriptions(
+    client: Client, tenant: Scope, selection: Selection, plan: Plan, chosen: list[Scope]
+) -> Iterator[Record]:
     """Yield the records of the selected subscriptions and the coverage of all others; add the former to *chosen*."""
     for chunk in read_list(client, SUBSCRIPTIONS, tenant):
         for record in chunk:
@@ -95,17 +115,11 @@ def _subscriptions(client: Client, tenant: Scope, selection: Selection, chosen: 
                 continue
             scope = tenant.subscription(record["raw"])
             if reason := selection.refuse(scope):
-                for row in ROWS:
-                    yield from skipped(row, scope, reason)
-            else:
-                chosen.append(scope)
+                for record_type in plan.record_types:
+                    yield coverage(CLOUD_TYPE, scope.reference, record_type, "skipped", 0, reason)
+                continue
+            chosen.append(scope)
+            if plan.with_subscriptions:
                 yield record
-    for entry in selection.unmatched():
-        yield coverage(
-            CLOUD_TYPE,
-            f"/subscriptions/{entry}",
-            SUBSCRIPTIONS.record_type,
-            "failed",
-            0,
-            "the credential can see no subscription with this id or name",
-        )
+    for entry, reason in selection.missing():
+        yield coverage(CLOUD_TYPE, f"/subscriptions/{entry}", SUBSCRIPTIONS.record_type, "failed", 0, reason)

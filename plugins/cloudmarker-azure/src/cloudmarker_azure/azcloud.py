@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from cloudmarker.contracts import Record
-from cloudmarker.errors import ConfigError
 
-from cloudmarker_azure._access import access
+from cloudmarker_azure._records import Scope
+from cloudmarker_azure._settings import settings
 
 
 class AzCloud:
-    """Azure cloud plugin: reads subscriptions, resource groups and network security groups with their rules.
+    """Azure cloud plugin: reads what there is in the subscriptions of a tenant, some sixty types of resources.
 
     It only ever sends GET requests to Azure Resource Manager; the Reader role on what shall be seen is enough. Every
     subscription and resource type that it could not read is named in a coverage record.
@@ -31,6 +31,11 @@ class AzCloud:
         subscriptions: Ids or display names of the subscriptions to read; names may have the wildcards `*`
             and `?`, and their letter case is ignored. Without it all that the credential can see are read.
             The others are reported as skipped; an entry that matches none is reported as failed.
+        exclude_subscriptions: Ids or display names, like those of `subscriptions`, of what is left out nevertheless.
+        management_group: Id of a management group: only subscriptions that are in it, or in a group below it, are read.
+            The identity needs to be allowed to read the group.
+        record_types: The `ext.record_type` of the records to make, such as `nsg`; only what these need is asked for.
+            Without it all types are read. Each of the others is reported as skipped, once for the tenant.
         endpoint: Address of Azure Resource Manager if it is not the cloud's own, such as a private endpoint. Tokens
             are still asked for the cloud's own.
         authority: Address of Microsoft Entra ID if it is not the cloud's own. Microsoft's public directory is then
@@ -38,6 +43,8 @@ class AzCloud:
         ca_cert: PEM file with the certificate authorities to trust, for both addresses and instead of the usual
             ones. Without it the usual ones are trusted.
         threads: Lists that are read at the same time.
+        rate_limit: Share of every quota that may be used, more than 0 and at most 1: with 0.5, nothing is sent while
+            less than half of what Azure allows at a time is left, so that as much is there for everybody else.
         retry_deadline_s: Seconds for which a request that is throttled, or fails in a way that may pass, is tried
             again. After that coverage says `throttled` or `failed`.
 
@@ -55,24 +62,34 @@ class AzCloud:
         *,
         cloud: str = "public",
         subscriptions: Sequence[str] | None = None,
+        exclude_subscriptions: Sequence[str] | None = None,
+        management_group: str | None = None,
+        record_types: Sequence[str] | None = None,
         endpoint: str | None = None,
         authority: str | None = None,
         ca_cert: str | None = None,
         threads: int = 16,
+        rate_limit: float = 0.5,
         retry_deadline_s: float = 600.0,
     ) -> None:
-        self._access = access(
-            tenant, client, secret, cloud=cloud, endpoint=endpoint, authority=authority, ca_cert=ca_cert
+        self._settings = settings(
+            tenant,
+            client,
+            secret,
+            cloud=cloud,
+            endpoint=endpoint,
+            authority=authority,
+            ca_cert=ca_cert,
+            subscriptions=subscriptions,
+            exclude_subscriptions=exclude_subscriptions,
+            management_group=management_group,
+            record_types=record_types,
+            max_subs=_max_subs,
+            max_recs=_max_recs,
+            threads=threads,
+            rate_limit=rate_limit,
+            retry_deadline_s=retry_deadline_s,
         )
-        if threads < 1:
-            raise ConfigError("threads: at least 1 is needed")
-        if isinstance(subscriptions, str):
-            raise ConfigError("subscriptions: a list is needed")
-        self._max_subs = _max_subs
-        self._max_recs = _max_recs
-        self._subscriptions = subscriptions
-        self._threads = threads
-        self._retry_deadline_s = retry_deadline_s
 
     def read(self) -> Iterator[Record]:
         """Yield the records of all subscriptions, in no particular order, and coverage records for each of them.
@@ -80,16 +97,12 @@ class AzCloud:
         Nothing that Azure answers, or fails to answer, ends the reading of what is left: it is in the coverage.
         """
         # Imported here, as these import the SDK.
-        from cloudmarker_azure._client import Retry
-        from cloudmarker_azure._tenant import Selection, read_tenant
+        from cloudmarker_azure._listplan import ListPlan
+        from cloudmarker_azure._tenant import read_tenant
 
-        yield from read_tenant(
-            self._access,
-            Selection(self._subscriptions, self._max_subs),
-            limit=self._max_recs,
-            threads=self._threads,
-            retry=Retry(deadline_s=self._retry_deadline_s),
-        )
+        plan = ListPlan(self._settings.record_types, self._settings.max_recs)
+        yield from plan.left_out(Scope(self._settings.access.tenant))
+        yield from read_tenant(self._settings, plan)
 
     def done(self) -> None:
         """Release nothing: reading leaves nothing open behind it."""

@@ -7,9 +7,11 @@ from urllib.parse import unquote
 
 COMPUTE = "//compute.googleapis.com"
 RESOURCE_MANAGER = "//cloudresourcemanager.googleapis.com"
+KMS = "//cloudkms.googleapis.com"
 
-_PROJECT_PATH = re.compile(r"(?:^|/)(projects/([^/?#]+)(?:/[^?#]*)?)$")
-_LOCATION = re.compile(r"/(zones|regions)/([^/?#]+)")
+_PATH = re.compile(r"(?:^|/)((?:projects|locations)/([^/?#]+)(?:/[^?#]*)?)$")
+_PROJECT = re.compile(r"(?:^|/)projects/((?:[^/?#:]+\.[^/?#:]+:)?[^/?#:]+)")
+_LOCATION = re.compile(r"/(zones|regions|locations)/([^/?#]+)")
 
 
 def compute_name(link: str, project_id: str | None) -> str:
@@ -24,7 +26,7 @@ def compute_name(link: str, project_id: str | None) -> str:
     >>> compute_name("global/networks/n", "q")
     '//compute.googleapis.com/projects/q/global/networks/n'
     """
-    match = _PROJECT_PATH.search(link)
+    match = _PATH.search(link)
     return f"{COMPUTE}/{unquote(match[1])}" if match else f"{COMPUTE}/projects/{project_id}/{link.lstrip('/')}"
 
 
@@ -34,20 +36,47 @@ def project_in(link: str) -> str | None:
     >>> project_in("https://www.googleapis.com/compute/v1/projects/example.com:p/zones/z/instances/i")
     'example.com:p'
     """
-    match = _PROJECT_PATH.search(link)
-    return unquote(match[2]) if match else None
+    match = _PROJECT.search(unquote(link))
+    return match[1] if match else None
 
 
 def zone_and_region(link: str) -> tuple[str | None, str | None]:
     """Return the zone and the region in a link or path; a zone is in the region that its name begins with.
 
+    A location is a zone if its name ends in a single letter; ``global`` and ``-`` are none.
+
     >>> zone_and_region("projects/p/zones/us-east1-b/instances/i")
     ('us-east1-b', 'us-east1')
+    >>> zone_and_region("projects/p/locations/us-east1/clusters/c")
+    (None, 'us-east1')
     """
     match = _LOCATION.search(f"/{link}")
-    if match is None:
+    return place(match[2]) if match else (None, None)
+
+
+def place(name: str) -> tuple[str | None, str | None]:
+    """Return the zone and the region that a location, whatever it is, stands for.
+
+    >>> place("us-east1-b"), place("europe-west4"), place("global")
+    (('us-east1-b', 'us-east1'), (None, 'europe-west4'), (None, None))
+    """
+    region, _, letter = name.rpartition("-")
+    if name in ("global", "-", ""):
         return None, None
-    return (match[2], match[2].rpartition("-")[0] or None) if match[1] == "zones" else (None, match[2])
+    if len(letter) == 1 and "-" in region:
+        return name, region
+    return None, name
+
+
+def key_name(link: str | None) -> str | None:
+    """Return the full resource name of the key that a link to one of its versions, or to itself, stands for.
+
+    >>> key_name("projects/p/locations/l/keyRings/r/cryptoKeys/k/cryptoKeyVersions/1")
+    '//cloudkms.googleapis.com/projects/p/locations/l/keyRings/r/cryptoKeys/k'
+    """
+    if not link:
+        return None
+    return f"{KMS}/{link.removeprefix(f'{KMS}/').partition('/cryptoKeyVersions/')[0]}"
 
 
 def last_part(link: str) -> str:

@@ -1,0 +1,206 @@
+"""Logging: workers' log records reach the configured handlers through the main process."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from cloudmarker import logs
+from cloudmarker.errors import ConfigError
+
+
+@pytest.fixture
+def logging_state() -> Iterator[None]:
+    """Put logging back as it was."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    for handler in root.handlers:
+        if handler not in handlers:
+            handler.close()
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    logging.captureWarnings(False)
+
+
+def file_config(path: object, **more: Any) -> dict[str, Any]:
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "handlers": {"file": {"class": "logging.FileHandler", "filename": str(path), **more}},
+        "root": {"level": "INFO", "handlers": ["file"]},
+    }
+
+
+# From worker to file
+
+
+@pytest.fixture(scope="module")
+def audit(tmp_path_factory, command_in) -> tuple[str, subprocess.CompletedProcess[str]]:
+    """Run an audit whose cloud logs all sorts of things; return the log file's text and the finished process."""
+    command = command_in(tmp_path_factory.mktemp("logs"))
+    line = "%(process)d|%(processName)s|%(name)s|%(levelname)s|%(module)s:%(lineno)d|%(message)s"
+    command.configure(
+        {"cloud": {"plugin": "hostile_plugins.LoggingCloud"}},
+        logger={
+            "formatters": {"line": {"format": line}},
+            "handlers": {"file": {"formatter": "line"}},
+            "loggers": {"acme.loud": {"level": "DEBUG"}, "acme.quiet": {"level": "ERROR"}},
+        },
+    )
+    done = command.run("-n")
+    return command.log.read_text(), done
+
+
+def test_each_loggers_level_holds_in_the_workers(audit):
+    text, done = audit
+    assert done.returncode == 0, done.stderr
+    assert re.findall(r"acme\.loud says (\w+)", text) == ["debug", "info", "warning", "error"]
+    assert re.findall(r"acme\.quiet says (\w+)", text) == ["error"]
+
+
+def test_a_line_names_the_logger_the_level_the_place_and_the_workers_process(audit):
+    text, _ = audit
+    (process,) = re.findall(r"a_cloud: started, process (\d+)", text)
+    (line,) = re.findall(r"^.*acme\.loud says warning$", text, re.MULTILINE)
+    fields = line.split("|")
+    assert fields[0] == process
+    assert fields[2:4] == ["acme.loud", "WARNING"]
+    assert re.fullmatch(r"hostile_plugins:\d+", fields[4])
+
+
+def test_a_traceback_and_a_stack_cross_with_their_record(audit):
+    text, _ = audit
+    assert re.search(r"with a traceback\nTraceback .*\n(  .*\n)+KeyError: 'the cause'\n", text)
+    assert re.search(r"with a stack\nStack \(most recent call last\):\n(  .*\n)+", text)
+
+
+def test_a_wrong_logging_call_does_not_end_its_plugin(audit):
+    text, done = audit
+    assert "reading ended" not in text
+    assert "too few for" not in text
+    assert "--- Logging error ---" in done.stderr
+
+
+def test_a_plugins_warnings_are_logged(audit):
+    text, _ = audit
+    assert re.search(r"\|py\.warnings\|WARNING\|.*this is deprecated", text)
+
+
+def test_console_and_file_get_the_same_records(audit):
+    text, done = audit
+    assert "acme.loud says info" in done.stdout
+    assert text.count("acme.loud says info") == 1
+
+
+# Crossing
+
+
+def test_a_record_is_the_same_after_crossing(caplog):
+    sent: list[dict[str, Any]] = []
+    logger = logging.Logger("acme.sender", logging.DEBUG)
+    logger.addHandler(logs.ForwardHandler(sent.append))
+    try:
+        raise ValueError("bad")  # noqa: TRY301
+    except ValueError:
+        logger.exception("with %s", {"a": 1})
+    with caplog.at_level(logging.DEBUG, "acme.sender"):
+        logs.handle(sent[0])
+    (record,) = caplog.records
+    assert (record.name, record.levelname, record.getMessage()) == ("acme.sender", "ERROR", "with {'a': 1}")
+    assert (record.process, record.funcName) == (os.getpid(), "test_a_record_is_the_same_after_crossing")
+    assert record.exc_text is not None
+    assert record.exc_text.endswith("ValueError: bad")
+
+
+def test_a_record_below_the_level_of_its_logger_is_dropped_where_it_arrives(caplog):
+    sent: list[dict[str, Any]] = []
+    logger = logging.Logger("acme.sender", logging.DEBUG)
+    logger.addHandler(logs.ForwardHandler(sent.append))
+    logger.info("quiet")
+    with caplog.at_level(logging.ERROR, "acme.sender"):
+        logs.handle(sent[0])
+    assert caplog.records == []
+
+
+def test_what_a_terminal_would_act_on_is_visible_and_lines_stay():
+    sent: list[dict[str, Any]] = []
+    logger = logging.Logger("acme.sender")
+    logger.addHandler(logs.ForwardHandler(sent.append))
+    try:
+        raise ValueError("\x1b[2J")  # noqa: TRY301
+    except ValueError:
+        logger.exception("one\x1b[31m\n\ttwo\r\u202e")
+    assert sent[0]["msg"] == "one\\x1b[31m\n\ttwo\\r\\u202e"
+    assert "ValueError: \\x1b[2J" in sent[0]["exc_text"]
+    assert "\n" in sent[0]["exc_text"]
+
+
+def test_a_record_that_cannot_be_sent_does_not_end_its_caller(capsys):
+    def broken(fields: dict[str, Any]) -> None:
+        raise ConnectionError("gone")
+
+    logger = logging.Logger("acme.sender")
+    logger.addHandler(logs.ForwardHandler(broken))
+    logger.error("to nobody")
+    assert "ConnectionError: gone" in capsys.readouterr().err
+
+
+# Setting up
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({**file_config("x"), "root": {"level": "LOUD"}}, r"Unable to configure root logger: Unknown level: 'LOUD'"),
+        (file_config("x", level="LOUD"), r"Unable to configure handler 'file': Unknown level: 'LOUD'"),
+        (file_config("x", **{"class": "logging.NoHandler"}), r"Unable to configure handler 'file': Cannot resolve"),
+        (
+            file_config("x", **{"class": "no_such_module.Handler"}),
+            r"Unable to configure handler 'file': Cannot resolve",
+        ),
+        (file_config("x", colour="red"), r"Unable to configure handler 'file': .*unexpected keyword argument 'colour'"),
+        ({**file_config("x"), "version": 2}, r"Unsupported version: 2"),
+        ({**file_config("x"), "root": {"handlers": ["nowhere"]}}, r"Unable to configure root logger: .*nowhere"),
+        ({"root": {}}, r"version"),
+        (file_config("/no/such/directory/log"), r"handler 'file': \[Errno 2\] No such file or directory: '/no/such"),
+        (file_config("/"), r"handler 'file': \[Errno 21\] Is a directory: '/'"),
+    ],
+)
+def test_a_configuration_that_cannot_be_used_is_one_clear_line(config, message, logging_state, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=message) as refused:
+        logs.configure(config)
+    (problem,) = refused.value.problems
+    assert problem.startswith("logger: ")
+    assert "\n" not in problem
+
+
+def test_a_configuration_is_not_changed_when_the_console_moves(logging_state, capsys):
+    stream = {"class": "logging.StreamHandler", "stream": "ext://sys.stdout"}
+    config = {"version": 1, "handlers": {"console": stream}, "root": {"level": "INFO", "handlers": ["console"]}}
+    logs.configure(config, console="ext://sys.stderr")
+    logging.getLogger("acme").info("hello")
+    assert capsys.readouterr() == ("", "hello\n")
+    assert stream["stream"] == "ext://sys.stdout"
+
+
+def test_the_workers_get_the_levels_that_are_set():
+    config = {
+        "root": {"level": "INFO"},
+        "loggers": {"a": {"level": 10}, "b": {"level": "ERROR"}, "c": {}, "d": None, "e": {"level": 0}},
+    }
+    assert logs.levels(config) == {"": "INFO", "a": "10", "b": "ERROR", "e": "0"}
+    assert logs.levels({}) == {"": "WARNING"}
+
+
+def test_levels_are_applied_as_names_and_as_numbers(logging_state):
+    logs.apply_levels({"": "ERROR", "acme.one": "10", "acme.two": "CRITICAL"})
+    assert logging.getLogger().level == logging.ERROR
+    assert logging.getLogger("acme.one").level == 10
+    assert logging.getLogger("acme.two").level == logging.CRITICAL

@@ -1,0 +1,136 @@
+"""What a row of the table of resource types says, and how its types hang together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from cloudmarker.contracts import Record
+
+from cloudmarker_gcp._json import Item, text
+from cloudmarker_gcp._record import Kind, Where, record
+from cloudmarker_gcp._scopes import Level
+
+CLOUD_PLATFORM = "https://www.googleapis.com/auth/cloud-platform"
+READ_ONLY = "https://www.googleapis.com/auth/cloud-platform.read-only"
+
+
+@dataclass(frozen=True)
+class Api:
+    """One of Google's APIs.
+
+    Attributes:
+        name: the first part of its host name.
+        oauth_scope: the least that a token must be for.
+        enabled_by: the services one of which must be enabled in a project, or nothing of the API can be there. Empty if
+            that says nothing: the API counts as used by the project of the caller, or its resources do not need it.
+        calls_per_minute: what Google allows a project by default, for the reads that are made here; 0 if not known.
+    """
+
+    name: str
+    oauth_scope: str = CLOUD_PLATFORM
+    enabled_by: tuple[str, ...] = ()
+    calls_per_minute: int = 0
+
+    @property
+    def host(self) -> str:
+        """Its host name in Google's own universe."""
+        return f"{self.name}.googleapis.com"
+
+
+@dataclass(frozen=True)
+class Part:
+    """A resource type that comes inside the JSON of another.
+
+    Attributes:
+        record_type: the ``ext.record_type`` of its records.
+        members: finds them in the owner's JSON; raises RecordError if they are not what they should be.
+        make: makes the record of one, given where the owner is (and its ``com``), the owner's JSON, and the member.
+    """
+
+    record_type: str
+    members: Callable[[Item], list[Any]]
+    make: Callable[[Where, Item, Any], Record]
+
+
+def part(kind: Kind, members: Callable[[Item], list[Any]]) -> Part:
+    """Return the part whose members are objects that make records of a *kind* by themselves."""
+    return Part(kind.record_type, members, lambda where, owner, member: record(kind, where, member))
+
+
+def own_name(item: Item) -> str | None:
+    """Return the ``name`` of a resource, which leads to what is below it."""
+    return text(item, "name")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A resource type that has a list of its own, or what leads to such lists.
+
+    Attributes:
+        api: where the list is.
+        path: of the list, with its API's version. ``{project}`` is the id of the project, ``{scope}`` the path of the
+            project, folder or organization, ``{zone}`` a zone, ``{parent}`` what leads to a parent's list.
+        permission: what reading it needs.
+        kind: of its records; None if it only leads to others.
+        levels: what has such a list.
+        items: the field of a page that holds the items; None: the answer is itself the item.
+        query: further parameters of the request.
+        posts: whether it is read with POST, and this body: ``getIamPolicy`` of some APIs.
+        aggregated: the field that holds the items of one zone or region, in a list of all zones and regions.
+        zone_path: path of the list of one zone, for what lives in zones.
+        leads_to: finds what ``{parent}`` is in the paths of the children; None for an item that has none.
+        children: what each of its resources has lists of.
+        parts: the types that come inside its resources.
+        asset_type: what Cloud Asset Inventory calls it; empty if it does not have the same JSON.
+        if_empty: why an empty list means that something is not seen; None if it simply means there is none.
+    """
+
+    api: Api
+    path: str
+    permission: str
+    kind: Kind | None = None
+    levels: tuple[Level, ...] = ("project",)
+    items: str | None = "items"
+    query: Mapping[str, str] = field(default_factory=dict)
+    posts: Mapping[str, Any] | None = None
+    aggregated: str = ""
+    zone_path: str = ""
+    leads_to: Callable[[Item], str | None] = own_name
+    children: tuple[Row, ...] = ()
+    parts: tuple[Part, ...] = ()
+    asset_type: str = ""
+    if_empty: str | None = None
+    silent: bool = False
+
+    @property
+    def record_type(self) -> str:
+        """The ``ext.record_type`` of its records; empty if it gives none."""
+        return self.kind.record_type if self.kind and not self.silent else ""
+
+    @property
+    def own_types(self) -> tuple[str, ...]:
+        """The ``ext.record_type`` of all records that reading the list gives."""
+        own = [self.record_type] if self.record_type else []
+        return (*own, *(part.record_type for part in self.parts))
+
+    @property
+    def record_types(self) -> tuple[str, ...]:
+        """The same, with those of all lists below it."""
+        return (*self.own_types, *(name for child in self.children for name in child.record_types))
+
+    def walk(self) -> Iterator[Row]:
+        """Yield the row and all below it."""
+        yield self
+        for child in self.children:
+            yield from child.walk()
+
+    def only(self, wanted: Collection[str]) -> Row | None:
+        """Return the row as far as it is needed for records of the *wanted* types; None if it is not."""
+        children = tuple(kept for child in self.children if (kept := child.only(wanted)))
+        parts = tuple(part for part in self.parts if part.record_type in wanted)
+        listed = self.record_type in wanted
+        if not (listed or children or parts):
+            return None
+        return replace(self, children=children, parts=parts, silent=not listed)
