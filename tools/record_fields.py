@@ -16,6 +16,8 @@ from cloudmarker.fields import (
     AuditCom,
     AuditWorker,
     Com,
+    ComputeCom,
+    DiskEncryption,
     EventCom,
     Field,
     InventoryCom,
@@ -47,12 +49,18 @@ def tables() -> Iterator[str]:
             if fields(group).keys() <= fields(shape).keys():
                 listed.add(name)
                 yield from _section(f"#### `{name}`", _summary(shape, group), _own(shape, group))
+                if shape is ComputeCom:
+                    yield from _entries("disk_encryption", DiskEncryption)
     yield "### Other records\n"
     for name, shape in RECORD_TYPES.items():
         if name not in listed:
             yield from _section(f"#### `{name}`", _summary(shape, Com), _own(shape, Com))
         if shape is AuditCom:
-            yield from _section("##### `workers`", _summary(AuditWorker, Stamps), fields(AuditWorker).values())
+            yield from _entries("workers", AuditWorker)
+
+
+def _entries(name: str, shape: type) -> Iterator[str]:
+    return _section(f"##### `{name}`", _summary(shape, Stamps), fields(shape).values())
 
 
 def _own(shape: type, base: type) -> list[Field]:

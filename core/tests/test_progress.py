@@ -172,7 +172,7 @@ def test_on_a_terminal_a_table_is_kept_up_and_cleared_and_logs_stay_readable(com
 def test_what_a_cloud_answers_can_not_act_on_the_terminal_or_break_the_table(command):
     command.configure(
         {
-            "cloud": {"plugin": "hostile_plugins.HostileCloud", "params": {"fail": True, "delay_s": 0.5}},
+            "cloud": {"plugin": "hostile_plugins.HostileCloud", "params": {"fail": True, "delay_s": 0.3}},
             "evil": {"plugin": "hostile_plugins.HostileEvent"},
         },
         audits={"a": {"events": ["evil"]}},

@@ -88,8 +88,8 @@ Coverage (scopes x resource types): 6
     - denied: compute in //cloudresourcemanager.googleapis.com/projects/q: 403:
       no permission to list instances, ask the owner of the project
 
-Stores and alerts                  emitted   delivered    rejected        lost
-  filestore (store)                  1,240       1,240           0           0
+Stores and alerts                emitted delivered  rejected   spooled      lost
+  filestore (store)                1,240     1,240         0         0         0
     /var/lib/audits/daily_audit.json
     /var/lib/audits/daily_mycloud.partial.json
 
@@ -179,15 +179,17 @@ def test_what_was_lost_or_refused_is_coloured_and_so_is_the_status():
         used.append((text.strip(), colour))
         return text
 
-    store = dataclasses.replace(RESULT.workers[2], delivery=Delivery(emitted=4, delivered=2, rejected=1, lost=1))
+    store = dataclasses.replace(
+        RESULT.workers[2], delivery=Delivery(emitted=4, delivered=1, rejected=1, spooled=1, lost=1)
+    )
     render([dataclasses.replace(RESULT, workers=(store,))], style)
     assert ("INCOMPLETE", "yellow") in used
     assert ("high", "red") in used
-    assert any(colour == "red" and text.split() == ["1", "1"] for text, colour in used)
+    assert any(colour == "red" and text.split() == ["1", "1", "1"] for text, colour in used)
     used.clear()
     render([dataclasses.replace(RESULT, status="complete")], style)
     assert ("COMPLETE", "green") in used
-    assert not any(text.split() == ["0", "0"] for text, _ in used)
+    assert not any(text.split() == ["0", "0", "0"] for text, _ in used)
 
 
 @pytest.mark.parametrize(
@@ -217,7 +219,7 @@ def test_nothing_at_all_is_said_plainly():
 
         Coverage (scopes x resource types): 0
 
-        Stores and alerts                  emitted   delivered    rejected        lost""")
+        Stores and alerts                emitted delivered  rejected   spooled      lost""")
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from cloudmarker import workers
+from cloudmarker._journal import Journal
 from cloudmarker.channel import FanOut, Pipe, PipeInput, RecordBatch
 from cloudmarker.clouds.mockcloud import MockCloud
 from cloudmarker.coverage import coverage
@@ -20,6 +21,7 @@ from cloudmarker.errors import PluginError, RecordError
 from cloudmarker.events.mockevent import MockEvent
 from cloudmarker.records import Stamper
 from cloudmarker.report import Report
+from cloudmarker.storerun import WorkerRun
 from cloudmarker.stores.filestore import FileStore
 from cloudmarker.testing import MemoryStore, records
 from cloudmarker.workers import Evaluator, Producer, Stop, Stopped, run_cloud, run_events, run_store
@@ -114,7 +116,7 @@ def test_a_store_worker_writes_every_record_and_calls_done_once(function, make):
 
 
 def test_the_documented_functions_work_in_processes_of_their_own(tmp_path):
-    context = multiprocessing.get_context("fork")
+    context = multiprocessing.get_context("spawn")
     to_store, to_event, to_alert = context.Queue(), context.Queue(), context.Queue()
     processes = [
         context.Process(target=function, args=("a", VERSION, *args))
@@ -284,6 +286,23 @@ def test_a_stop_while_the_plugin_waits_is_let_through(eager):
 
     report, _, incomplete = read(Waiting(), stop)
     assert (report.outcome, incomplete) == ("stopped", {"a_cloud": "stopped by SIGTERM"})
+
+
+def test_a_stop_waits_for_what_must_not_be_left_half_done():
+    stop = Stop(reading=True)
+    done = []
+
+    def logging_plugin() -> None:
+        with stop.hold():
+            stop.requested = "stopped by SIGTERM"
+            stop.interrupt()
+            done.append("the message")
+        done.append("never")
+
+    with pytest.raises(Stopped):
+        logging_plugin()
+    assert done == ["the message"]
+    assert (stop.reading, stop.held) == (False, False)
 
 
 @pytest.mark.parametrize(
@@ -527,7 +546,7 @@ def store(
     way.out.end(incomplete or {})
     report = Report("store", "store", "a_store")
     source = way.source(*origins)
-    run_store(plugin, source, report, origins)
+    run_store(plugin, source, report, WorkerRun(report, origins=tuple(origins)))
     return report, source
 
 
@@ -556,8 +575,8 @@ class Whole(Bare):
         super().__init__()
         self.calls: list[Any] = []
 
-    def begin(self, origins: Sequence[str]) -> None:
-        self.calls.append(("begin", origins))
+    def begin(self, run: Any) -> None:
+        self.calls.append(("begin", run.origins))
 
     def write_batch(self, batch: RecordBatch) -> None:
         self.calls.append(("write_batch", batch.count))
@@ -627,13 +646,29 @@ def test_a_store_that_fails_is_told_that_no_stream_is_complete(method):
     run_cloud(MockCloud(), first.producer(), Stop())
     report = Report("store", "store", "a_store")
     source = PipeInput([(first.reader, ("a_cloud",)), (second.reader, ("a_other",))])
-    run_store(failing, source, report, ("a_cloud", "a_other"))
+    run_store(failing, source, report, WorkerRun(report, origins=("a_cloud", "a_other")))
     reason = "writing: the disk is full"
     assert failing.calls[-1] == ("abort", {"a_cloud": reason, "a_other": reason, "a_store": reason})
     assert (report.outcome, report.message, report.outputs) == ("failed", reason, [])
     second.out.put(b"{}", "mock", "a_other")
     second.out.end({})
     assert second.out.pipes[0].dropped == 1  # nobody waits for a store that has given up
+
+
+def test_a_store_with_a_spool_that_fails_is_told_the_same_and_what_comes_is_kept(tmp_path):
+    class Failing(Whole):
+        def write_batch(self, batch: RecordBatch) -> None:
+            raise PluginError("the disk is full")
+
+    failing = Failing()
+    way = Way()
+    run_cloud(MockCloud(), way.producer(), Stop())
+    report = Report("store", "store", "a_store")
+    run = WorkerRun(report, Journal(tmp_path), origins=("a_cloud",))
+    run_store(failing, way.source(), report, run)
+    reason = "writing: the disk is full"
+    assert failing.calls[-1] == ("abort", {"a_cloud": reason, "a_store": reason})
+    assert (report.spooled, report.lost, report.delivered) == (10, 0, 0)
 
 
 def test_a_store_that_fails_on_a_queue_lets_the_writers_of_the_queue_end():

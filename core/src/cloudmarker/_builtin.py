@@ -34,6 +34,12 @@ def cloudmarker_plugins() -> Iterable[PluginSpec]:
             "Finds firewall rules that open sensitive ports to the whole Internet.",
         ),
         PluginSpec(
+            "event",
+            "internetexposureevent",
+            "cloudmarker.events.internetexposureevent:InternetExposureEvent",
+            "Finds machines that the whole Internet can reach, rules taken together.",
+        ),
+        PluginSpec(
             "store",
             "filestore",
             "cloudmarker.stores.filestore:FileStore",

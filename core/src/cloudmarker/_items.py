@@ -34,12 +34,11 @@ class Item:
         position: of the record in the run, see :class:`~cloudmarker.contracts.StoreRun`.
     """
 
-    __slots__ = ("_since", "line", "position")
+    __slots__ = ("line", "position")
 
     def __init__(self, line: bytes, position: int) -> None:
         self.line = line
         self.position = position
-        self._since: float | None = None
 
     @property
     def record_id(self) -> str:

@@ -34,7 +34,7 @@ from cloudmarker.logs import ForwardHandler, apply_levels
 from cloudmarker.records import Stamper, diagnose
 from cloudmarker.report import Report, Snapshot, describe
 from cloudmarker.storerun import WorkerRun
-from cloudmarker.workers import Evaluator, Producer, Stop, Stopped, run_cloud, run_events, run_store
+from cloudmarker.workers import Evaluator, Producer, Stop, run_cloud, run_events, run_store
 
 TICK_S = 0.2
 """How often a worker sends what it has: records that wait for a full batch, and its counters."""
@@ -167,11 +167,12 @@ class Control:
 
 def main(task: Task) -> None:
     """Run one worker process from start to end."""
+    gc.freeze()  # a collection would touch, and so copy, all that is still shared with the fork server
     os.umask(0o077)
     stop = _handle_signals(reading=task.kind == "cloud")
     control = Control(task.control)
     _name_process(task)
-    _forward_logs(task, control)
+    _forward_logs(task, control, stop)
     log = logging.getLogger("cloudmarker.workers")
     worker = _Worker(task)
     if worker.store_run is not None:
@@ -181,7 +182,6 @@ def main(task: Task) -> None:
     while not control.wait(60):
         pass
     log.info("%s: started, process %d", worker.name, os.getpid())
-    gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)  # batches are many short-lived dicts; the default collects several times in each
     threading.Thread(target=_tick, args=(worker, control), name="ticker", daemon=True).start()
@@ -291,9 +291,7 @@ def _handle_signals(*, reading: bool) -> Stop:
 
     def on_sigterm(signum: int, frame: FrameType | None) -> None:
         stop.requested = stop.requested or "stopped by a signal before everything was read"
-        if stop.reading:
-            stop.reading = False
-            raise Stopped
+        stop.interrupt()
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, on_sigterm if reading else signal.SIG_IGN)
@@ -311,8 +309,13 @@ def _name_process(task: Task) -> None:
         Path("/proc/self/comm").write_text(f"cm:{task.plugins[0][0]}"[:15])
 
 
-def _forward_logs(task: Task, control: Control) -> None:
+def _forward_logs(task: Task, control: Control, stop: Stop) -> None:
+    def send(fields: dict[str, Any]) -> None:
+        in_main = threading.current_thread() is threading.main_thread()
+        with stop.hold() if in_main else contextlib.nullcontext():  # half a message would garble all that follow
+            control.send(Message(log=fields))
+
     root = logging.getLogger()
-    root.handlers[:] = [ForwardHandler(lambda fields: control.send(Message(log=fields)))]
+    root.handlers[:] = [ForwardHandler(send)]
     apply_levels(task.log_levels)
     logging.captureWarnings(True)

@@ -87,26 +87,24 @@ class Decoder:
     """Turns batches into dicts, decoding only the buckets that someone reads; the others are not there."""
 
     def __init__(self, buckets: Collection[Bucket] = BUCKETS) -> None:
-        self._decode: Callable[[bytes], list[Any]] = msgspec.json.Decoder(_list_of(buckets)).decode
+        self._decode: Callable[[bytes], list[Any]] = msgspec.json.Decoder(_record_of(buckets)).decode_lines
 
     def records(self, batch: RecordBatch) -> list[Any]:
         """Return the records of *batch*."""
-        text = b"[" + batch.data.replace(b"\n", b",") + b"]"
         try:
-            return self._decode(text)
+            return self._decode(batch.data)
         except RecursionError:  # nested as deep as its writer's stack just allowed: a fresh stack has more room
             from concurrent.futures import ThreadPoolExecutor
 
             with ThreadPoolExecutor(1) as fresh:
-                return fresh.submit(self._decode, text).result()
+                return fresh.submit(self._decode, batch.data).result()
 
 
-def _list_of(buckets: Collection[Bucket]) -> Any:
-    """Return the type of a list of records of which only some buckets are decoded."""
+def _record_of(buckets: Collection[Bucket]) -> Any:
+    """Return the type of a record of which only some buckets are decoded."""
     if set(buckets) >= set(BUCKETS):
-        return list[dict[str, Any]]
-    partial = TypedDict("partial", {name: Any for name in BUCKETS if name in buckets}, total=False)  # type: ignore[misc]
-    return list[partial]
+        return dict[str, Any]
+    return TypedDict("record", {name: Any for name in BUCKETS if name in buckets}, total=False)  # type: ignore[operator]
 
 
 class Output(Protocol):
@@ -192,14 +190,14 @@ class FanOut:
 
     def put(self, line: bytes, record_type: str, origin_worker: str) -> None:
         """Take one encoded record; send the batch when it is full."""
-        with self._lock:
-            if record_type != self._type or origin_worker != self._origin:
+        if record_type != self._type or origin_worker != self._origin:
+            with self._lock:
                 self._begin_run(record_type, origin_worker)
-            lines = self._lines
-            lines.append(line)
-            self._bytes += len(line)
-            if self._bytes >= BATCH_BYTES or len(lines) >= BATCH_RECORDS:
-                self._send()
+        lines = self._lines
+        lines.append(line)  # without the lock, which costs more: see _send
+        self._bytes += len(line)
+        if self._bytes >= BATCH_BYTES or len(lines) >= BATCH_RECORDS:
+            self.flush()
 
     def flush(self) -> None:
         """Send what there is."""
@@ -224,28 +222,28 @@ class FanOut:
         if origin_worker != self._origin:
             self._send()
             self._origin = origin_worker
-        self._end_run()
+        self._end_run(len(self._lines))
         self._type = record_type
 
-    def _end_run(self) -> None:
-        count = len(self._lines) - self._run_start
-        if count and self._type is not None:
-            self._runs.append((self._type, count))
-        self._run_start = len(self._lines)
+    def _end_run(self, end: int) -> None:
+        if end > self._run_start and self._type is not None:
+            self._runs.append((self._type, end - self._run_start))
+        self._run_start = end
 
     def _send(self) -> None:
-        lines = self._lines
-        if not lines:
+        """Send the lines there are by now; one that :meth:`put` appends meanwhile is of the same run, and stays."""
+        count = len(self._lines)
+        if not count:
             return
-        self._end_run()
+        self._end_run(count)
         try:
             header = _encode_header(_Header(origin=self._origin, runs=self._runs))
         except UnicodeEncodeError:  # the records have U+FFFD for what is not Unicode in their types
             runs = [(valid_unicode(record_type), count) for record_type, count in self._runs]
             header = _encode_header(_Header(origin=self._origin, runs=runs))
-        message = b"\n".join((header, *lines))
-        count = len(lines)
-        self._lines, self._bytes, self._run_start, self._runs = [], 0, 0, []
+        message = b"\n".join((header, *self._lines[:count]))
+        del self._lines[:count]
+        self._bytes, self._run_start, self._runs = 0, 0, []
         for pipe in self.pipes:
             pipe.send(message, count)
 

@@ -179,8 +179,8 @@ class StoreRun(Protocol):
         replay: the records come from the spool or the dead letters of a run that has ended; they are not all of it.
         position: of the record that is being handed; of the first one of the batch in
             :meth:`OptionalStore.write_batch`.
-        deadline: the time, as by :func:`time.monotonic`, at which the plugin is to have ended because the audit is
-            being stopped; None while it is not.
+        deadline: the time, as by :meth:`now`, at which the plugin is to have ended because the audit is being stopped;
+            None while it is not.
     """
 
     worker: str
@@ -210,6 +210,10 @@ class StoreRun(Protocol):
             record: the record, or its JSON.
             reason: why, in one line without secrets.
         """
+        ...
+
+    def now(self) -> float:
+        """Return the seconds on a clock that only goes forward: :func:`time.monotonic`, or in a test its own."""
         ...
 
     def wait(self, seconds: float) -> None:

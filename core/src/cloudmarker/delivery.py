@@ -109,7 +109,7 @@ class Delivery:
         self._bytes = 0
         self._ended = False
         self._reason = ""
-        self._failing_since: float | None = None
+        self._patience_s = give_up_after_s
 
     def begin(self, run: StoreRun) -> None:
         """Answer to *run* for the records from here on; without it, :meth:`finish` raises if any was not delivered."""
@@ -198,16 +198,21 @@ class Delivery:
 
     def _deliver(self, items: list[Item]) -> None:
         """Send items until each has its answer or is given up."""
-        failures = 0
-        while items:
+        total, failures, since, waited = len(items), 0, 0.0, False
+        while True:
             again, reason, after_s = self._round(items)
             if len(again) < len(items):
                 failures = 0
-                self._failing_since = None
-            items = again
-            if items:
-                failures += 1
-                items = self._pause(items, failures, reason, after_s)
+                if waited:
+                    self._patience_s = self._give_up_after_s
+            if not again:
+                return
+            failures += 1
+            if failures == 1:
+                since = self._run.now()
+            if not self._pause(again, failures, since, reason, after_s, some=len(again) < total):
+                return
+            items, waited = again, True
 
     def _round(self, items: list[Item]) -> tuple[list[Item], str, float | None]:
         """Send each item once; return those to be sent again, the first reason, and the longest wait asked for."""
@@ -227,6 +232,9 @@ class Delivery:
                 break
             except RecordError as exc:
                 work += self._halves(batch, exc)
+                if isinstance(exc, TooLargeError) and len(batch) > 1:
+                    self._shrink(batch)
+                    work = [part for rest in work for part in list(self._chunks(rest))[::-1]]
                 continue
             again += [item for item, _ in retries]
             reasons += [verdict.reason for _, verdict in retries[:1]]
@@ -281,11 +289,13 @@ class Delivery:
         if len(batch) == 1:
             self._reject(batch[0], str(exc))
             return []
-        if isinstance(exc, TooLargeError):
-            size = sum(len(item.line) + self._item_extra_bytes for item in batch)
-            self._batch_bytes = min(self._batch_bytes, max(size // 2, _SMALLEST_BATCH_BYTES))
         half = len(batch) // 2
         return [batch[half:], batch[:half]]
+
+    def _shrink(self, batch: list[Item]) -> None:
+        """Make batches from now on half as large as this one, which is too large."""
+        size = sum(len(item.line) + self._item_extra_bytes for item in batch)
+        self._batch_bytes = min(self._batch_bytes, max(size // 2, _SMALLEST_BATCH_BYTES))
 
     def _confirm(self, items: list[Item]) -> None:
         self.delivered += len(items)
@@ -300,35 +310,40 @@ class Delivery:
         self._reason = reason
         self._run.reject(item.position, item.line, reason)
 
-    def _pause(self, items: list[Item], failures: int, reason: str, after_s: float | None) -> list[Item]:
-        """Wait before the next attempt; return the items that are still worth one.
+    def _pause(
+        self, items: list[Item], failures: int, since: float, reason: str, after_s: float | None, *, some: bool
+    ) -> bool:
+        """Wait before the next attempt; return whether there is to be one, else the items are given up.
+
+        Args:
+            items: what is to be sent again.
+            failures: how many attempts in a row got nothing of it through.
+            since: when the first of them was.
+            reason: why.
+            after_s: seconds that the server asked to wait.
+            some: whether others of the same batch got through.
 
         Raises:
-            PluginError: nothing has been taken for too long, or the time to stop has come.
+            PluginError: nothing at all has been taken for too long, or the time to stop has come.
         """
-        run, now = self._run, time.monotonic()
+        run, now = self._run, self._run.now()
         wait = min(self._max_wait_s, self._first_wait_s * 2.0 ** min(failures - 1, 60)) * random.uniform(0.5, 1)  # noqa: S311
         if after_s is not None:
             wait = max(wait, min(after_s, self._max_retry_after_s))
         if run.deadline is not None and now + wait > run.deadline:
             raise PluginError(f"{len(items):,} records were still to be delivered when the audit was stopped: {reason}")
-        if self._failing_since is None:
-            self._failing_since = now
-        elif now + wait > self._failing_since + self._give_up_after_s:
-            raise PluginError(f"nothing could be delivered for {now - self._failing_since:.0f} s: {reason}")
-        kept: list[Item] = []
-        for item in items:
-            item._since = now if item._since is None else item._since
-            if now + wait <= item._since + self._give_up_after_s:
-                kept.append(item)
-        if len(kept) < len(items):
-            self.left += len(items) - len(kept)
+        if now + wait > since + (self._patience_s if some else self._give_up_after_s):
+            if not some:
+                raise PluginError(f"nothing could be delivered for {now - since:.0f} s: {reason}")
+            # Others got through, so it is these records; if there are many such, they shall not each cost as much time.
+            self._patience_s /= 2
+            self.left += len(items)
             self._reason = reason
-            _log.error("%s: %d records are given up: %s", run.worker, len(items) - len(kept), reason)
-        if kept:
-            _log.warning("%s: %d records to be sent again in %.1f s: %s", run.worker, len(kept), wait, reason)
-            run.wait(wait)
-        return kept
+            _log.error("%s: %d records are given up: %s", run.worker, len(items), reason)
+            return False
+        _log.warning("%s: %d records to be sent again in %.1f s: %s", run.worker, len(items), wait, reason)
+        run.wait(wait)
+        return True
 
 
 class _NoRun:
@@ -351,6 +366,9 @@ class _NoRun:
 
     def reject(self, position: int, record: Record | bytes, reason: str) -> None:
         _log.error("a record was rejected: %s", reason)
+
+    def now(self) -> float:
+        return time.monotonic()
 
     def wait(self, seconds: float) -> None:
         time.sleep(seconds)

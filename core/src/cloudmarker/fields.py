@@ -44,6 +44,7 @@ from cloudmarker._inventory.compute import (
     ComputeGroupCom,
     ContainerRegistryCom,
     DiskCom,
+    DiskEncryption,
     ImageCom,
     KubernetesClusterCom,
     NodePoolCom,
@@ -90,6 +91,7 @@ __all__ = [
     "DatabaseCom",
     "DatabaseServerCom",
     "DiskCom",
+    "DiskEncryption",
     "Encrypted",
     "Encryption",
     "EventCom",
@@ -101,6 +103,7 @@ __all__ = [
     "IdentityBindingCom",
     "IdentityCom",
     "ImageCom",
+    "InternetExposureEventCom",
     "InventoryCom",
     "KeyCom",
     "KeyVaultCom",
@@ -160,6 +163,18 @@ class FirewallRuleEventCom(EventCom):
     """A firewall rule that lets anyone on the Internet reach a port that should not be reachable."""
 
     exposed_ports: Annotated[list[int], Means("the ports exposed, ascending")]
+
+
+class InternetExposureEventCom(EventCom):
+    """A machine that the whole Internet can reach."""
+
+    exposed_tcp_ports: Annotated[list[str], Means("TCP ports and ranges that it can be reached at, `*` for all")]
+    exposed_udp_ports: Annotated[list[str], Means("likewise for UDP")]
+    opened_by: Annotated[
+        list[str], Means("references of the firewall rules that open the way; empty if none guards it")
+    ]
+    public_addresses: Annotated[list[str], Means("its public addresses; references of those that are not known")]
+    load_balancers: Annotated[list[str], Means("references of the load balancers that pass connections on to it")]
 
 
 class CoverageCom(Com):
@@ -242,6 +257,7 @@ RECORD_TYPES: Mapping[str, type] = {
     "mock": MockCom,
     "mock_event": MockEventCom,
     "firewall_rule_event": FirewallRuleEventCom,
+    "internet_exposure_event": InternetExposureEventCom,
     "coverage": CoverageCom,
     "audit": AuditCom,
 }

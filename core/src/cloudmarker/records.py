@@ -9,7 +9,7 @@ and the reason.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import msgspec
 
@@ -178,7 +178,7 @@ class Stamper:
         self._count += 1
         try:
             com = record["com"]
-            if com and self._names.isdisjoint(com) and next(reversed(cast("dict[str, Any]", record))) == "com":
+            if com and self._names.isdisjoint(com) and next(reversed(record)) == "com":  # type: ignore[call-overload]
                 line = _encode(record)
                 # com is the last bucket: the line ends with its brace and the record's, and the stamps go before them
                 if type(com) is dict and type(record) is dict:

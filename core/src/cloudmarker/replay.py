@@ -95,10 +95,10 @@ def _replay_one(spool: Spool, config: Mapping[str, Any], state: Path, stop: _Sto
             plugin: Any = load_plugin(configured(config, owner.key))
         except Exception as exc:  # noqa: BLE001  a plugin's constructor may raise anything; the other stores go on
             report.failed("loading", exc)
+            run.end()
         else:
             run_store(plugin, _SpoolInput(journal, owner, run, plugin), report, run)
         stop.run = None
-        run.close()
     letters.close()
     left = journal.left
     if left:
@@ -166,7 +166,7 @@ class _SpoolInput:
         self.incomplete.update(dict.fromkeys(self._owner.origins, reason))
 
     def _batches(self, name: str) -> Iterator[tuple[int, RecordBatch]]:
-        """Yield batches of records that follow one another and are of one origin and type, with the first's position."""
+        """Yield the position of each batch, and the batch: records in a row that are of one origin and type."""
         rows: list[bytes] = []
         first, size, like = 0, 0, ("", "")
         for position, line in self._journal.unsettled(name):

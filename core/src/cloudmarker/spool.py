@@ -29,6 +29,7 @@ import msgspec
 from cloudmarker._filenames import file_stem
 from cloudmarker._journal import DELIVERED, ELSEWHERE, REJECTED, UNWANTED, Journal, lines
 from cloudmarker.contracts import Kind
+from cloudmarker.errors import CloudmarkerError
 from cloudmarker.state import write_whole
 
 _OWNER = "run.json"
@@ -109,7 +110,7 @@ class Spool:
             if lock is None:
                 return None
             try:
-                return cls(path, msgspec.json.decode((path / _OWNER).read_bytes(), type=Owner), lock)
+                return cls(path, _owner(path), lock)
             except FileNotFoundError:
                 os.close(lock)
         return None
@@ -187,6 +188,15 @@ def spools_of(state: Path, worker: str) -> list[Path]:
     return sorted(path.parent for path in (_root(state) / file_stem(worker)).glob(f"*/{_OWNER}"))
 
 
+def owners(state: Path) -> list[Owner]:
+    """Return whose records are in the spool."""
+    found: list[Owner] = []
+    for path in spools(state):
+        with contextlib.suppress(FileNotFoundError):  # a run has just ended
+            found.append(_owner(path))
+    return found
+
+
 def append(path: Path, data: bytes) -> None:
     """Append lines to a producer's part.
 
@@ -198,6 +208,13 @@ def append(path: Path, data: bytes) -> None:
         write_whole(fd, data + b"\n")
     finally:
         os.close(fd)
+
+
+def _owner(path: Path) -> Owner:
+    try:
+        return msgspec.json.decode((path / _OWNER).read_bytes(), type=Owner)
+    except msgspec.MsgspecError as exc:
+        raise CloudmarkerError(f"{path / _OWNER}: {exc}; nothing says any more whose records are beside it") from exc
 
 
 def _root(state: Path) -> Path:

@@ -14,7 +14,7 @@ from cloudmarker.errors import RecordError
 from cloudmarker.records import decode
 from cloudmarker.report import Report
 
-STOP_S = 20.0
+STOP_S = 10.0
 """How long a plugin may take to deliver what it has when the audit is being stopped."""
 
 _log = logging.getLogger("cloudmarker.workers")
@@ -68,9 +68,15 @@ class WorkerRun:
         """Say that a record is refused."""
         self.refuse(position, record, RecordError(reason), "delivering")
 
+    def now(self) -> float:
+        """Return the time of the clock that the deadline is on."""
+        return time.monotonic()
+
     def wait(self, seconds: float) -> None:
         """Wait, but not through the beginning of a stop."""
-        if select.select([self._woken], [], [], max(0.0, seconds))[0]:
+        if self._woken < 0:
+            time.sleep(seconds)
+        elif select.select([self._woken], [], [], max(0.0, seconds))[0]:
             os.read(self._woken, 1)
 
     # What the worker calls
@@ -106,13 +112,9 @@ class WorkerRun:
     def stop(self) -> None:
         """Give the plugin a bounded time to end; safe to be called by a signal handler."""
         if self.deadline is None:
-            self.deadline = time.monotonic() + STOP_S
-            os.write(self._waker, b"\0")
-
-    def close(self) -> None:
-        """Release what :meth:`wait` needs."""
-        os.close(self._woken)
-        os.close(self._waker)
+            self.deadline = self.now() + STOP_S
+            if self._waker >= 0:
+                os.write(self._waker, b"\0")
 
     def end(self) -> None:
         """Count what has no answer, once the plugin has ended; if it ended well, what it did not take is delivered."""
@@ -122,6 +124,9 @@ class WorkerRun:
         report.spooled, report.lost = self.journal.close()
         if report.lost and self.journal.problem:
             report.message = f"{report.message}; the spool cannot be written: {self.journal.problem}".removeprefix("; ")
+        woken, waker, self._woken, self._waker = self._woken, self._waker, -1, -1
+        os.close(waker)
+        os.close(woken)
 
 
 def _reference(record: Record) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import multiprocessing
 import os
 import signal
 import sys
@@ -18,12 +17,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from multiprocessing import connection, forkserver
-from multiprocessing.context import ForkServerContext, ForkServerProcess
+from multiprocessing import connection
+from multiprocessing.context import ForkServerProcess
 from types import ModuleType
 from typing import Any
 
-from cloudmarker import logs
+from cloudmarker import _forkserver, logs
 from cloudmarker._plan import KINDS, Plan, process_name
 from cloudmarker._process import Message, Sent, Task, decode_message, main
 from cloudmarker._spooling import Spooling
@@ -57,23 +56,6 @@ STOP_REST_S = 35.0
 """After the first signal: how long the others may take, which keep what their dead readers have not taken."""
 
 log = logging.getLogger("cloudmarker.manager")
-
-
-def context() -> ForkServerContext:
-    """Return the multiprocessing context of the workers.
-
-    A fork server: workers start in milliseconds from a process that has the pipeline loaded and no threads, and
-    inherit no file descriptor but their own.
-    """
-    found = multiprocessing.get_context("forkserver")
-    found.set_forkserver_preload(["cloudmarker._process", "cloudmarker.plugins"])
-    return found
-
-
-def warm_up() -> None:
-    """Start the fork server, which loads the pipeline while this process goes on, e.g. reading the configuration."""
-    context()
-    forkserver.ensure_running()
 
 
 @dataclass
@@ -144,7 +126,7 @@ class AuditRun:
         spools = self._spooling.spools
         plan = Plan(self.info, spools)
         levels = logs.levels(self._config.get("logger") or {})
-        spawn = context()
+        spawn = _forkserver.context()
         for kind, keys in plan.processes:
             name = plan.name(kind, keys)
             control, theirs = spawn.Pipe()

@@ -7,6 +7,7 @@ over pipes.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,10 +34,29 @@ class Stop:
     Attributes:
         requested: why, once it has been made.
         reading: the plugin is being waited for, so an exception may be raised in it.
+        held: something is under way, on the plugin's behalf, that must not be left half done.
     """
 
     requested: str = ""
     reading: bool = False
+    held: bool = False
+
+    def interrupt(self) -> None:
+        """Raise :class:`Stopped` in the plugin, if it is being waited for."""
+        if self.reading and not self.held:
+            self.reading = False
+            raise Stopped
+
+    @contextlib.contextmanager
+    def hold(self) -> Iterator[None]:
+        """Put off an interruption to the end of the context; for the main thread, which alone is interrupted."""
+        self.held = True
+        try:
+            yield
+        finally:
+            self.held = False
+            if self.requested:
+                self.interrupt()
 
 
 @dataclass
@@ -263,7 +283,7 @@ def run_store(plugin: Store | None, source: Input, report: Report, run: WorkerRu
         for _ in batches:
             pass  # each has been kept by now
     if plugin is not None:
-        _end_store(plugin, source, report)
+        _end_store(plugin, source, report, run)
     run.end()
     report.ok()
 
@@ -319,12 +339,14 @@ def _batch_writer(plugin: Store, report: Report, run: WorkerRun) -> Callable[[Re
     return write_each
 
 
-def _end_store(plugin: Store, source: Input, report: Report) -> None:
+def _end_store(plugin: Store, source: Input, report: Report, run: WorkerRun) -> None:
     abort = getattr(plugin, "abort", None)
     if report.outcome == "failed":
         source.close(report.message)  # what has not been taken by now makes its origins incomplete
     incomplete = dict(source.incomplete)
     if report.outcome == "failed":
+        if run.spools:  # the streams have been read to their ends since, but not by the plugin
+            incomplete = {**dict.fromkeys(run.origins, report.message), **incomplete}
         incomplete[report.worker] = report.message
     try:
         if incomplete and abort is not None:

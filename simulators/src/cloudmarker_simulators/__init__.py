@@ -10,6 +10,7 @@ or from recorded answers. They check credentials, page, and refuse whatever is n
 """
 
 from cloudmarker_simulators._files import DataError, ExpectedFinding, expected_findings, tenants
+from cloudmarker_simulators._quotas import Quota
 from cloudmarker_simulators.azure import AzureSimulator
 from cloudmarker_simulators.faults import Fault
 from cloudmarker_simulators.gcp import GCPSimulator
@@ -20,6 +21,7 @@ __all__ = [
     "ExpectedFinding",
     "Fault",
     "GCPSimulator",
+    "Quota",
     "expected_findings",
     "tenants",
 ]

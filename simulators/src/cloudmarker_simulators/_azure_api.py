@@ -1,120 +1,106 @@
-"""Azure as a handler: the token service of Microsoft Entra, and the reading half of Azure Resource Manager."""
+"""Azure as a handler: the token service, the reading half of Azure Resource Manager, and Resource Graph."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-import hmac
+import json
 import re
-import secrets
 import uuid
-from urllib.parse import parse_qsl, urlencode
+from collections.abc import Mapping
+from typing import Protocol
+from urllib.parse import urlencode
 
 from cloudmarker_simulators import _azure_errors as errors
+from cloudmarker_simulators import _azure_graph as graph
+from cloudmarker_simulators._azure_login import Login
 from cloudmarker_simulators._azure_paths import ArmPath
-from cloudmarker_simulators._http import Request, Response, json_response
+from cloudmarker_simulators._azure_throttle import Throttle
+from cloudmarker_simulators._http import JsonObject, Request, Response, text_response
 from cloudmarker_simulators._sources import Collection, Source
-from cloudmarker_simulators._tokens import Tokens
+from cloudmarker_simulators._stamps import json_array
+
+GRAPH_PAGES = 10
+"""A page of Resource Graph is so many pages of Resource Manager, but never more than a thousand rows."""
 
 _API_VERSION = re.compile(r"\d{4}-\d\d-\d\d(-[a-z]+)?", re.IGNORECASE)
-_TOKEN = re.compile(r"/([^/]+)/oauth2/v2\.0/token", re.IGNORECASE)
-_OPENID = re.compile(r"/([^/]+)/v2\.0/\.well-known/openid-configuration", re.IGNORECASE)
+
+
+class AzureSource(Source, graph.Rows, Protocol):
+    """The data behind the Azure simulator."""
+
+    tenant: str
 
 
 class AzureAPI:
-    """One tenant, seen by one client.
+    """One tenant, seen by one client."""
 
-    Attributes:
-        tenant: the tenant's id.
-        client: id of the application that may read it.
-        secret: its secret, made up anew by every instance.
-    """
-
-    def __init__(self, source: Source, tenant: str, *, token_lifetime_s: int = 3600) -> None:
-        self.tenant = tenant
-        self.client = str(uuid.uuid4())
-        self.secret = secrets.token_urlsafe(30)
+    def __init__(self, source: AzureSource, login: Login, throttle: Throttle) -> None:
         self._source = source
-        self._tokens = Tokens(token_lifetime_s)
+        self._login = login
+        self._throttle = throttle
+        self._graph = graph.ResourceGraph(source, self._hidden if source.refusals else None)
 
     def __call__(self, request: Request) -> Response:
-        if match := _OPENID.fullmatch(request.path):
-            return self._openid_configuration(request, match[1])
-        if (match := _TOKEN.fullmatch(request.path)) and request.method == "POST":
-            return self._token(request, match[1])
-        if request.method != "GET":
+        if (response := self._login.answer(request)) is not None:
+            return response
+        queries = request.method == "POST" and request.path.lower() == graph.PATH
+        if request.method != "GET" and not queries:
             return errors.arm_error(405, headers={"Allow": "GET"})
-        if problem := self._tokens.problem(request.bearer_token):
-            return errors.unauthorized(f"{request.base_url}/{self.tenant}", problem)
-        return _api_version_refused(request.query.get("api-version")) or self._read(request)
-
-    def _openid_configuration(self, request: Request, tenant: str) -> Response:
-        if tenant.lower() != self.tenant:
-            return errors.oauth_error(400, "invalid_tenant", 90002, f"Tenant '{tenant}' not found.")
-        root = f"{request.base_url}/{self.tenant}"
-        return json_response(
-            200,
-            {
-                "issuer": f"{root}/v2.0",
-                "authorization_endpoint": f"{root}/oauth2/v2.0/authorize",
-                "token_endpoint": f"{root}/oauth2/v2.0/token",
-                "device_authorization_endpoint": f"{root}/oauth2/v2.0/devicecode",
-                "jwks_uri": f"{root}/discovery/v2.0/keys",
-                "response_types_supported": ["code"],
-                "subject_types_supported": ["pairwise"],
-                "id_token_signing_alg_values_supported": ["RS256"],
-                "token_endpoint_auth_methods_supported": ["client_secret_post"],
-            },
-        )
-
-    def _token(self, request: Request, tenant: str) -> Response:
-        form = dict(parse_qsl(request.body.decode("utf-8", "replace")))
-        if tenant.lower() != self.tenant:
-            return errors.oauth_error(400, "invalid_tenant", 90002, f"Tenant '{tenant}' not found.")
-        if form.get("grant_type") != "client_credentials":
-            return errors.oauth_error(400, "unsupported_grant_type", 70003, "Only client_credentials is supported.")
-        if form.get("client_id", "").lower() != self.client:
-            message = f"Application with identifier '{form.get('client_id', '')}' was not found in the directory."
-            return errors.oauth_error(400, "unauthorized_client", 700016, message)
-        if not hmac.compare_digest(form.get("client_secret", "").encode(), self.secret.encode()):
-            return errors.oauth_error(401, "invalid_client", 7000215, "Invalid client secret provided.")
-        if not form.get("scope", "").endswith("/.default"):
-            return errors.oauth_error(400, "invalid_scope", 70011, "The scope must end in /.default.")
-        lifetime_s = self._tokens.lifetime_s
-        return json_response(
-            200,
-            {
-                "token_type": "Bearer",
-                "expires_in": lifetime_s - 1 if lifetime_s > 1 else lifetime_s,
-                "ext_expires_in": lifetime_s,
-                "access_token": self._tokens.issue(),
-            },
-            {"Cache-Control": "no-store"},
-        )
-
-    def _read(self, request: Request) -> Response:
+        if problem := self._login.tokens.problem(request.bearer_token):
+            return errors.unauthorized(f"{request.base_url}/{self._login.tenant}", problem)
         where = ArmPath.parse(request.path)
-        return self._refused(request, where) or self._held(request) or self._not_held(request, where)
+        headers, refused = self._throttle.query() if queries else self._throttle.read(where)
+        if refused is not None:
+            return refused
+        response = _api_version_refused(request.query.get("api-version"))
+        if response is None and queries:
+            response = self._graph.answer(request, self._source.page_size * GRAPH_PAGES)
+        return _with_headers(response or self._read(request, where), headers)
 
-    def _refused(self, request: Request, where: ArmPath) -> Response | None:
+    def _read(self, request: Request, where: ArmPath) -> Response:
+        return self._refused(request.path, where) or self._held(request, where) or self._not_held(request, where)
+
+    def _refused(self, path: str, where: ArmPath) -> Response | None:
         for refusal in self._source.refusals:
-            if not refusal.matches(request.path):
+            if not refusal.matches(path):
                 continue
             if refusal.kind == "denied":
-                scope = request.path.rpartition("/providers/")[0] if where.is_list else request.path
-                return errors.denied(self.client, refusal.what, scope or request.path)
+                scope = path.rpartition("/providers/")[0] if where.is_list else path
+                return errors.denied(self._login.client, refusal.what, scope or path)
             if refusal.kind == "disabled":
                 return errors.not_registered(refusal.what)
             return errors.no_subscription(where.subscription)
         return None
 
-    def _held(self, request: Request) -> Response | None:
+    def _permissions(self, subscription: str) -> JsonObject:
+        """Return what the reader may do in a subscription: read all but what is refused."""
+        denied = [refusal for refusal in self._source.refusals if refusal.kind == "denied"]
+        root = f"/subscriptions/{subscription}/providers"
+        hidden = [each.what for each in denied if each.matches(f"{root}/{each.what.rpartition('/')[0]}")]
+        return {"actions": ["*/read"], "notActions": hidden, "dataActions": [], "notDataActions": []}
+
+    def _hidden(self, row: JsonObject) -> bool:
+        """Say whether the reader may not read the resource that a *row* of Resource Graph is about, or its list."""
+        return any(refusal.matches(f"/subscriptions/{row['subscriptionId']}/providers/{row['type']}")
+                   or refusal.matches(row["id"]) for refusal in self._source.refusals)  # fmt: skip
+
+    def _held(self, request: Request, where: ArmPath) -> Response | None:
+        if where.type == "microsoft.authorization/permissions" and self._source.knows(where.parent):
+            return self._page(request, Collection("value", [self._permissions(where.subscription)]))
         expand = request.query.get("$expand", "")
         resource = self._source.resource(f"{request.path}?{expand}") if expand else None
         resource = resource or self._source.resource(request.path)
         if resource is not None:
-            return _ok(resource)
-        collection = self._source.collection(request.path)
+            return text_response(200, json.dumps(resource, ensure_ascii=False, separators=(",", ":")))
+        collection = None
+        if request.query.get("statusonly", "").lower() == "true":
+            collection = self._source.collection(f"{request.path}?statusOnly")
+        collection = collection or self._source.collection(request.path)
+        custom = request.query.get("$filter", "").replace('"', "'") == "type eq 'CustomRole'"
+        if custom and collection is not None and where.type == "microsoft.authorization/roledefinitions":
+            roles = [role for role in collection.items if role["properties"].get("type") == "CustomRole"]
+            collection = Collection(collection.key, roles)
         return self._page(request, collection) if collection is not None else None
 
     def _not_held(self, request: Request, where: ArmPath) -> Response:
@@ -125,7 +111,8 @@ class AzureAPI:
         if where.group and not self._source.knows(f"{subscription}/resourcegroups/{where.group}"):
             message = f"Resource group '{where.group}' could not be found."
             return errors.arm_error(404, "ResourceGroupNotFound", message)
-        if where.is_list and where.subscription and self._source.knows(where.parent):
+        of_tenant = bool(where.namespace) and not where.parent
+        if where.is_list and (self._source.knows(where.parent) if where.subscription else of_tenant):
             return self._page(request, Collection("value", []))
         missing = where.parent if where.is_list else where.path
         return errors.arm_error(404, "ResourceNotFound", f"The resource '{missing}' was not found.")
@@ -136,27 +123,21 @@ class AzureAPI:
         except ValueError:
             return errors.arm_error(400, "InvalidSkipToken", "The skip token is not one that this list gave.")
         end = start + self._source.page_size
-        body = {**collection.envelope, collection.key: list(collection.items[start:end])}
+        rest = dict(collection.envelope)
         if end < len(collection.items):
             query = {name: value for name, value in request.query.items() if name != "$skiptoken"}
             query["$skiptoken"] = _skip_token(end)
             path = request.target.partition("?")[0]
-            body["nextLink"] = f"{request.base_url}{path}?{urlencode(query, safe='$')}"
-        return _ok(body)
+            rest["nextLink"] = f"{request.base_url}{path}?{urlencode(query, safe='$')}"
+        members = [f'"{collection.key}":{json_array(collection.items, start, end)}']
+        members += [f"{json.dumps(name)}:{json.dumps(value, ensure_ascii=False)}" for name, value in rest.items()]
+        return text_response(200, f"{{{','.join(members)}}}")
 
 
-def _ok(body: object) -> Response:
+def _with_headers(response: Response, headers: Mapping[str, str]) -> Response:
     request_id = str(uuid.uuid4())
-    return json_response(
-        200,
-        body,
-        {
-            "Cache-Control": "no-cache",
-            "x-ms-request-id": request_id,
-            "x-ms-correlation-request-id": request_id,
-            "x-ms-ratelimit-remaining-subscription-reads": "11999",
-        },
-    )
+    own = {"Cache-Control": "no-cache", "x-ms-request-id": request_id, "x-ms-correlation-request-id": request_id}
+    return Response(response.status, response.body, {**response.headers, **own, **headers})
 
 
 def _api_version_refused(version: str | None) -> Response | None:

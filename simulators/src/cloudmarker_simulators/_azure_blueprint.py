@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from cloudmarker_simulators._azure_data import default_rules
+from cloudmarker_simulators._azure_graph import graph_row
 from cloudmarker_simulators._files import synthetic_blueprint
 from cloudmarker_simulators._http import Json, JsonObject
 from cloudmarker_simulators._stamps import GUID, Stamp, guid_head
@@ -87,7 +88,9 @@ def load_blueprint(seed: int) -> Blueprint:
         for resource in section["resources"]:
             _add_below(blueprint, often, resource, SUBSCRIPTION, resource["type"])
         for resource in section.get("located", []):
-            template = _complete({**resource, "id": f"{resource['parent']}/{resource['collection']}/{resource['name']}"})
+            template = _complete(
+                {**resource, "id": f"{resource['parent']}/{resource['collection']}/{resource['name']}"}
+            )
             template["location"] = "{location}"
             blueprint.add(often, template, f"{resource['parent']}/{resource['collection']}")
     return blueprint
@@ -118,12 +121,12 @@ def _add_group(blueprint: Blueprint, often: Often, described: JsonObject) -> Non
         blueprint.add_row(often, graph_row(template, "{sub}", "{tenant}"))
         _add_children(blueprint, often, resource, template, group["id"])
         if "instanceView" in resource:
-            _add_instance_view(blueprint, often, template, expand(resource["instanceView"], template["id"], group["id"]))
+            _add_instance_view(
+                blueprint, often, template, expand(resource["instanceView"], template["id"], group["id"])
+            )
 
 
-def _add_children(
-    blueprint: Blueprint, often: Often, described: JsonObject, parent: JsonObject, group: str
-) -> None:
+def _add_children(blueprint: Blueprint, often: Often, described: JsonObject, parent: JsonObject, group: str) -> None:
     for collection, children in described.get("children", {}).items():
         for child in children:
             type_ = f"{parent['type']}/{collection}"
@@ -171,7 +174,7 @@ def _complete(described: JsonObject, *, id_: str = "", group: str = "") -> JsonO
 
 
 def _complete_parts(value: Json, owner: JsonObject) -> None:
-    """Complete the resources of their own that stand in a network resource: what has an id below its, and properties."""
+    """Complete the resources that stand in a network resource: what has an id below its, and properties."""
     if isinstance(value, dict):
         if _is_part(value, owner["id"]):
             collection, name = value["id"].split("/")[-2:]
@@ -214,30 +217,3 @@ def expand(value: Json, id_: str, group: str) -> Json:
     if isinstance(value, dict):
         return {key: expand(item, id_, group) for key, item in value.items()}
     return value
-
-
-def graph_row(resource: JsonObject, subscription: str, tenant: str) -> JsonObject:
-    """Return what Resource Graph says of a *resource*: fewer fields, in columns that every resource has."""
-    parts = resource["id"].split("/")
-    copied = ("kind", "managedBy", "sku", "plan", "properties", "tags", "identity", "zones", "extendedLocation")
-    row: JsonObject = {"id": resource["id"], "name": resource["name"], "type": resource["type"].lower()}
-    if row["type"] == "microsoft.resources/resourcegroups":
-        row["type"] = "microsoft.resources/subscriptions/resourcegroups"
-    row |= {
-        "tenantId": tenant,
-        "kind": "",
-        "location": resource.get("location", "").replace(" ", "").lower(),
-        "resourceGroup": parts[4].lower() if len(parts) > 4 and parts[3].lower() == "resourcegroups" else "",
-        "subscriptionId": subscription,
-        "managedBy": "",
-        "sku": None,
-        "plan": None,
-        "properties": None,
-        "tags": None,
-        "identity": None,
-        "zones": None,
-        "extendedLocation": None,
-    }
-    return row | {key: resource[key] for key in copied if resource.get(key) is not None}
-
-

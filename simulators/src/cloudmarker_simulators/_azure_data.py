@@ -7,23 +7,101 @@ rules of a network security group) is added here, so that what is served has the
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from cloudmarker_simulators._azure_graph import CONTAINERS, graph_row
 from cloudmarker_simulators._azure_paths import ArmPath, normalise
 from cloudmarker_simulators._files import Recording, refusals_and_faults
 from cloudmarker_simulators._http import JsonObject
-from cloudmarker_simulators._sources import Collection, MemorySource
+from cloudmarker_simulators._sources import Collection, MemorySource, Refusal
+from cloudmarker_simulators.faults import Fault
 
 RECORDINGS_TENANT = "0c5e9f1d-7a34-4b0e-9d0f-6f2f7d5b8a11"
 RECORDINGS_PAGE_SIZE = 20
 _NAMESPACE = uuid.UUID("6f1d9c5e-3b0a-4c57-8a55-8e1f6e0b7c3d")
 
 
-def tenant_source(tenant: Mapping[str, Any]) -> MemorySource:
+class AzureMemorySource(MemorySource):
+    """An Azure tenant that is kept in memory.
+
+    Attributes:
+        tenant: its id.
+    """
+
+    def __init__(
+        self, tenant: str, *, page_size: int, refusals: Sequence[Refusal] = (), faults: Sequence[Fault] = ()
+    ) -> None:
+        super().__init__(normalise, page_size=page_size, refusals=refusals, faults=faults)
+        self.tenant = tenant
+
+    def counts(self) -> Counter[str]:
+        """See :meth:`Source.counts`."""
+        found: dict[str, str] = {}
+        for item in self._items():
+            for id_ in ids_in(item):
+                where = ArmPath.parse(id_)
+                found[where.path] = where.type
+        return Counter(found.values())
+
+    def rows(
+        self,
+        types: Iterable[str] | None,
+        table: str,
+        columns: Sequence[str] | None,
+        subscriptions: Sequence[str] | None,
+    ) -> Sequence[JsonObject]:
+        """See :meth:`Rows.rows`."""
+        wanted = None if types is None else frozenset(types)
+        chosen = None if subscriptions is None else {id_.lower() for id_ in subscriptions}
+        found: dict[str, JsonObject] = {}
+        for item in self._items():
+            where = ArmPath.parse(item["id"])
+            top = where.path.count("/") in (2, 4) or (where.group and where.path.count("/") == 8)
+            if not top or where.path in found or (chosen is not None and where.subscription not in chosen):
+                continue
+            row = graph_row({**item, "name": item.get("name") or item.get("displayName"), "type": where.type},
+                            where.subscription, self.tenant)  # fmt: skip
+            if (row["type"] in CONTAINERS) != (table == "resourcecontainers"):
+                continue
+            if wanted is None or row["type"] in wanted:
+                found[where.path] = row if columns is None else {name: row.get(name) for name in columns}
+        return [found[path] for path in sorted(found)]
+
+    def members(self, group: str) -> list[str] | None:
+        """See :meth:`Rows.members`; there is the tenant's own group only."""
+        everything = self.collection("/subscriptions")
+        if group.lower() != self.tenant or everything is None:
+            return None
+        return [item["subscriptionId"] for item in everything.items]
+
+    def _items(self) -> Iterator[JsonObject]:
+        for path, collection in self.collections.items():
+            if not path.endswith("/resources"):
+                yield from (item for item in collection.items if str(item.get("id", "")).startswith("/subscriptions/"))
+
+
+def ids_in(resource: JsonObject) -> Iterator[str]:
+    """Yield the ids of a resource and of those that are inside it: what has an id below its, and properties."""
+    yield resource["id"]
+
+    def inside(value: Any) -> Iterator[str]:
+        if isinstance(value, dict):
+            if "properties" in value and str(value.get("id", "")).startswith(f"{resource['id']}/"):
+                yield value["id"]
+            value = list(value.values())
+        if isinstance(value, list):
+            for item in value:
+                yield from inside(item)
+
+    yield from inside(resource.get("properties", {}))
+
+
+def tenant_source(tenant: Mapping[str, Any]) -> AzureMemorySource:
     """Return the source that serves a tenant file's content."""
     refusals, faults = refusals_and_faults(tenant)
-    source = MemorySource(normalise, page_size=tenant["page_size"], refusals=refusals, faults=faults)
+    source = AzureMemorySource(tenant["tenant"], page_size=tenant["page_size"], refusals=refusals, faults=faults)
     subscriptions = [_subscription(item, tenant["tenant"]) for item in tenant["subscriptions"]]
     count = {"count": {"type": "Total", "value": len(subscriptions)}}
     source.add_collection("/subscriptions", Collection("value", subscriptions, count))
@@ -178,11 +256,11 @@ def _etag(of: str) -> str:
     return f'W/"{_uuid("etag", of)}"'
 
 
-class RecordedSource(MemorySource):
+class RecordedSource(AzureMemorySource):
     """Recorded answers, and what follows from them: lists of a resource group, and the items of lists one by one."""
 
     def __init__(self, recordings: Sequence[Recording], page_size: int) -> None:
-        super().__init__(normalise, page_size=page_size)
+        super().__init__(RECORDINGS_TENANT, page_size=page_size)
         for recording in recordings:
             self._add(recording)
         for path, collection in list(self.collections.items()):
@@ -217,6 +295,6 @@ class RecordedSource(MemorySource):
         )
 
 
-def recorded_source(recordings: Sequence[Recording]) -> MemorySource:
+def recorded_source(recordings: Sequence[Recording]) -> AzureMemorySource:
     """Return the source that serves recorded answers."""
     return RecordedSource(recordings, RECORDINGS_PAGE_SIZE)

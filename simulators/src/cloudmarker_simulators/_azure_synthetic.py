@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from cloudmarker_simulators._azure_blueprint import SUBSCRIPTION, Blueprint, Bucket, graph_row, load_blueprint
+from cloudmarker_simulators._azure_blueprint import SUBSCRIPTION, Blueprint, Bucket, load_blueprint
 from cloudmarker_simulators._azure_data import subscription_of
-from cloudmarker_simulators._azure_graph import CONTAINERS
+from cloudmarker_simulators._azure_graph import CONTAINERS, graph_row
 from cloudmarker_simulators._azure_paths import normalise
 from cloudmarker_simulators._http import JsonObject
 from cloudmarker_simulators._sources import Collection, Refusal
@@ -92,18 +92,15 @@ class SyntheticAzure:
         self._numbers = {id_: number for number, id_ in enumerate(self._ids)}
         self._subscription = Stamp(subscription_of("{sub}", "Synthetic {number}", "{tenant}"), size.seed)
         row = {**self._subscription.template, "type": "microsoft.resources/subscriptions", "name": "Synthetic {number}"}
-        self._blueprint.add_row("once", {**graph_row(row, "{sub}", "{tenant}"), "properties": self._subscription.template})
+        self._blueprint.add_row(
+            "once", {**graph_row(row, "{sub}", "{tenant}"), "properties": self._subscription.template}
+        )
         self._known = {path.rpartition("?")[0] or path for path in self._blueprint.resources}
         self.normalise = normalise
 
     @cached_property
     def _blueprint(self) -> Blueprint:
         return load_blueprint(self.size.seed)
-
-    @property
-    def subscriptions(self) -> list[str]:
-        """Ids of the subscriptions, as GUIDs, in the order in which they are listed."""
-        return list(self._ids)
 
     def collection(self, path: str) -> Collection | None:
         """See :meth:`Source.collection`; ``?statusonly`` after the path asks for that form of it."""
@@ -180,7 +177,11 @@ class SyntheticAzure:
                 yield from (key.format_map(place.values) for place in values)
 
     def rows(
-        self, types: Iterable[str] | None, table: str, columns: Sequence[str] | None, subscriptions: Sequence[str] | None
+        self,
+        types: Iterable[str] | None,
+        table: str,
+        columns: Sequence[str] | None,
+        subscriptions: Sequence[str] | None,
     ) -> LazyItems:
         """See :meth:`Rows.rows`."""
         bucket = self._row_bucket(None if types is None else frozenset(types), table, columns and tuple(columns))
@@ -200,7 +201,9 @@ class SyntheticAzure:
         for stamps in (made.once, made.unit):
             stamps.sort(key=lambda stamp: str(stamp.template["id"]))
             if columns is not None:
-                stamps[:] = [self._blueprint.stamp({name: stamp.template.get(name) for name in columns}) for stamp in stamps]
+                stamps[:] = [
+                    self._blueprint.stamp({name: stamp.template.get(name) for name in columns}) for stamp in stamps
+                ]
         return made
 
     def members(self, group: str) -> list[str] | None:
@@ -217,7 +220,9 @@ class SyntheticAzure:
     def _where(self, path: str) -> _Where:
         """Take a normalised path apart, and check that the subscription and unit in it exist."""
         parts = path.split("/", 3)
-        number = self._numbers.get(parts[2].partition("?")[0]) if len(parts) > 2 and parts[1] == "subscriptions" else None
+        number = (
+            self._numbers.get(parts[2].partition("?")[0]) if len(parts) > 2 and parts[1] == "subscriptions" else None
+        )
         if number is None:
             return _Where(path, None, None, None)
         key = path.replace(self._ids[number], "{sub}")
@@ -241,6 +246,7 @@ class SyntheticAzure:
     def _is_at(self, where: _Where) -> bool:
         return where.unit is not None and where.unit % len(self._blueprint.locations) == where.location
 
+    @lru_cache(maxsize=4096)  # noqa: B019 (a source lives as long as its simulator)
     def _place(self, subscription: int, unit: int) -> Place:
         """Return the place of a unit of a subscription, or that of what a subscription has once."""
         number = subscription * max(self.size.scale, 1) + max(unit, 0)

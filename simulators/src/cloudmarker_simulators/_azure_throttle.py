@@ -72,7 +72,10 @@ class Throttle:
     def query(self) -> tuple[Mapping[str, str], Response | None]:
         """Count a query to Resource Graph; see :meth:`read`."""
         if not self._graph_limited:
-            return {"x-ms-user-quota-remaining": str(GRAPH_QUOTA.calls - 1), "x-ms-user-quota-resets-after": "00:00:05"}, None
+            return {
+                "x-ms-user-quota-remaining": str(GRAPH_QUOTA.calls - 1),
+                "x-ms-user-quota-resets-after": "00:00:05",
+            }, None
         verdict = self._graph.take("graph")
         seconds = math.ceil(verdict.resets_s)
         headers = {

@@ -157,7 +157,7 @@ class GoogleAPI:
 
     def _with_next(self, body: dict[str, Any], end: int, total: int, where: GooglePath) -> dict[str, Any]:
         if end < total:
-            body["nextPageToken"] = _page_token(end, where.path)
+            body["nextPageToken"] = page_token(end, where.path)
         return body
 
 
@@ -188,7 +188,7 @@ def _filtered(request: Request, collection: Collection) -> Collection:
     )
 
 
-def _page_token(start: int, path: str) -> str:
+def page_token(start: int, path: str) -> str:
     return base64.urlsafe_b64encode(f"{start}:{path}".encode()).decode()
 
 

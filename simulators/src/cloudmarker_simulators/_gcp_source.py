@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
@@ -92,6 +93,13 @@ class GoogleMemorySource(MemorySource):
         unreachable = self.unreachable.get(where.project, frozenset())
         items = [(scope, item) for scope in scopes if scope not in unreachable for item in held.get(scope, ())]
         return Aggregate(where.collection, items, scopes, unreachable & set(scopes))
+
+    def counts(self) -> Counter[str]:
+        """See :meth:`Source.counts`; a type is called as its lists are, such as ``firewalls``."""
+        total: Counter[str] = Counter()
+        for path, collection in self.collections.items():
+            total[path.rpartition("/")[2].lower()] += len(collection.items)
+        return +total
 
     def project_number(self, project: str) -> str:
         """See :meth:`GoogleSource.project_number`."""

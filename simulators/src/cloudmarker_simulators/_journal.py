@@ -18,6 +18,7 @@ class Journal:
         total: calls so far.
         refused: calls answered with 405, that is, calls that would have changed something.
         by_status: number of answers by status; dropped connections count under 0.
+        by_host: number of calls by the host and port that they were sent to.
     """
 
     def __init__(self, inner: Handler) -> None:
@@ -27,11 +28,13 @@ class Journal:
         self.total = 0
         self.refused = 0
         self.by_status: Counter[int] = Counter()
+        self.by_host: Counter[str] = Counter()
 
     def __call__(self, request: Request) -> Response:
         with self._lock:
             self._requests.append((request.method, request.target))
             self.total += 1
+            self.by_host[request.headers.get("host", "")] += 1
         response = self._inner(request)
         with self._lock:
             self.by_status[0 if response.reset else response.status] += 1

@@ -7,16 +7,17 @@ import ssl
 import tempfile
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
-from cloudmarker_simulators._http import Handler, Response
+from cloudmarker_simulators._http import Handler, Request, Response
 from cloudmarker_simulators._journal import Journal
 from cloudmarker_simulators._server import Server
 from cloudmarker_simulators._sources import Source
-from cloudmarker_simulators.faults import Fault, Faults
+from cloudmarker_simulators._tokens import Tokens
+from cloudmarker_simulators.faults import Fault, Faults, Latency
 
 S = TypeVar("S", bound="Simulator")
 
@@ -26,23 +27,33 @@ class Simulator(ABC):
 
     Attributes:
         cloud: ``azure`` or ``gcp``.
-        error: makes this cloud's usual answer for a status.
-        source: the data that is served.
+        source: the data that is served: it knows how much there is of what.
+        tokens: the access tokens that were issued.
         settings: what a client needs to know; empty until started.
         faults: rules in force, the tenant's own and those given; change the list at any time.
     """
 
     cloud: str
-    error: Callable[[int], Response]
 
-    def __init__(self, source: Source, *, port: int, page_size: int | None, faults: Sequence[Fault]) -> None:
+    def __init__(
+        self,
+        source: Source,
+        *,
+        port: int,
+        page_size: int | None,
+        latency_s: float,
+        faults: Sequence[Fault],
+        token_lifetime_s: int,
+    ) -> None:
         if page_size is not None:
             if page_size < 1:
                 raise ValueError("page_size must be at least 1")
             source.page_size = page_size
         self.source = source
+        self.tokens = Tokens(token_lifetime_s)
         self.settings: dict[str, str] = {}
         self._port = port
+        self._latency_s = latency_s
         self.faults = [*source.faults, *faults]
         self._directory: Path | None = None
         self._server: Server | None = None
@@ -56,6 +67,18 @@ class Simulator(ABC):
     def _api(self, directory: Path, port: int) -> Handler:
         """Return the API, which will be served on *port*, and fill :attr:`settings`; *directory* as before."""
 
+    @abstractmethod
+    def error(self, status: int) -> Response:
+        """Return this cloud's usual answer with *status*."""
+
+    @abstractmethod
+    def relinked(self, request: Request, response: Response, link: str) -> Response:
+        """Return *response*, a page of a list, with another next page, see :attr:`Fault.next_link`."""
+
+    def revoke(self, token: str | None) -> None:
+        """Let an access token be good no longer."""
+        self.tokens.revoke(token)
+
     def start(self) -> None:
         """Listen, on loopback only.
 
@@ -66,7 +89,7 @@ class Simulator(ABC):
         try:
             self._server = Server(port=self._port, tls=self._tls(self._directory))
             api = self._api(self._directory, self._server.port)
-            self._journal = Journal(Faults(api, self.error, self.faults))
+            self._journal = Journal(Latency(Faults(api, self, self.faults), self._latency_s))
             self._server.serve(self._journal)
         except BaseException:
             self.stop()
@@ -107,6 +130,11 @@ class Simulator(ABC):
     def refused(self) -> int:
         """Number of calls refused because they were not reads."""
         return self._journal.refused if self._journal is not None else 0
+
+    @property
+    def hosts(self) -> Counter[str]:
+        """Number of calls by the host and port that they were sent to; a copy."""
+        return Counter(self._journal.by_host) if self._journal is not None else Counter()
 
     @property
     def statuses(self) -> Counter[int]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -81,8 +83,17 @@ class Source(Protocol):
     def knows(self, path: str) -> bool:
         """Say whether something exists at *path* or below it."""
 
+    def count(self, path: str) -> int:
+        """Return how many items the list at *path* has, 0 if there is no such list."""
 
-class MemorySource:
+    def counts(self) -> Counter[str]:
+        """Return how many resources of each type there are, types in lower case; those inside others included."""
+
+    def lists(self) -> Iterator[str]:
+        """Yield the paths of all lists that hold something, in a spelling that :meth:`collection` understands."""
+
+
+class MemorySource(ABC):
     """A source that holds all it serves in dictionaries.
 
     Attributes:
@@ -135,3 +146,16 @@ class MemorySource:
     def knows(self, path: str) -> bool:
         """See :meth:`Source.knows`."""
         return self.normalise(path) in self._known
+
+    def count(self, path: str) -> int:
+        """See :meth:`Source.count`."""
+        found = self.collection(path)
+        return len(found.items) if found is not None else 0
+
+    @abstractmethod
+    def counts(self) -> Counter[str]:
+        """See :meth:`Source.counts`."""
+
+    def lists(self) -> Iterator[str]:
+        """See :meth:`Source.lists`."""
+        yield from (path for path, collection in self.collections.items() if collection.items)

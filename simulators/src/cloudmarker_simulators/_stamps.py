@@ -8,8 +8,8 @@ A template is JSON with placeholders in its strings, and choices:
   ``false``, ``null``, a whole number, or text.
 - ``{"$any": "label", "of": [...]}`` is one of its options, with whatever they hold; ``"$absent"`` leaves the key out.
 
-Which options are taken depends on the label, the seed and the variant of a place, of which there are only a few: so each
-template is made into a format string a few times, and stamping it is one ``%``. A million resources cost no memory, and
+Which options are taken depends on label, seed and the variant of a place, of which there are only a few. So each template
+is made into a format string a few times, and stamping it is one ``%``. A million resources cost no memory, and
 a hundred of them less than a millisecond.
 """
 
@@ -21,10 +21,9 @@ import re
 from abc import abstractmethod
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
-from typing import Any, overload
+from typing import Any, NamedTuple, overload
 
 from cloudmarker_simulators._http import Json, JsonObject
 
@@ -38,8 +37,7 @@ _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _LITERAL = re.compile(r"true|false|null|-?\d+")
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """Where a template is stamped.
 
     Attributes:

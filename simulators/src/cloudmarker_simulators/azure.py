@@ -2,38 +2,52 @@
 
 from __future__ import annotations
 
+import json
 import ssl
 from collections.abc import Sequence
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 
-from cloudmarker_simulators._azure_api import AzureAPI
-from cloudmarker_simulators._azure_data import RECORDINGS_TENANT, recorded_source, tenant_source
+from cloudmarker_simulators._azure_api import AzureAPI, AzureSource
+from cloudmarker_simulators._azure_data import recorded_source, tenant_source
 from cloudmarker_simulators._azure_errors import arm_error
+from cloudmarker_simulators._azure_login import Login
+from cloudmarker_simulators._azure_synthetic import Size, SyntheticAzure
+from cloudmarker_simulators._azure_throttle import AzureQuotas, Throttle
 from cloudmarker_simulators._files import load_recordings, load_tenant
-from cloudmarker_simulators._http import Handler
+from cloudmarker_simulators._http import Handler, Request, Response
 from cloudmarker_simulators._keys import loopback_tls
+from cloudmarker_simulators._quotas import Quota
+from cloudmarker_simulators._server import LOOPBACK
 from cloudmarker_simulators._simulator import Simulator
 from cloudmarker_simulators.faults import Fault
 
 
 class AzureSimulator(Simulator):
-    """Microsoft Entra's token service and Azure Resource Manager, over HTTPS with a throw-away authority.
+    """Microsoft Entra's token service, Azure Resource Manager and Resource Graph, with a throw-away authority for TLS.
 
     ``settings`` has ``endpoint``, ``authority``, ``ca_cert`` (path of the authority's certificate), ``tenant``,
     ``client`` and ``secret``.
     """
 
     cloud = "azure"
-    error = staticmethod(arm_error)
+    source: AzureSource
 
     def __init__(
         self,
         *,
         tenant: str = "sample",
         recordings: str | PathLike[str] | None = None,
+        subscriptions: int | None = None,
+        scale: int = 1,
+        seed: int = 0,
         port: int = 0,
         page_size: int | None = None,
+        latency_s: float = 0.0,
+        quota: Quota | None = None,
+        provider_quota: Quota | None = None,
+        graph_quota: Quota | None = None,
         faults: Sequence[Fault] = (),
         token_lifetime_s: int = 3600,
     ) -> None:
@@ -42,23 +56,38 @@ class AzureSimulator(Simulator):
         Args:
             tenant: name of a tenant that ships with this package.
             recordings: file of recorded answers to serve in place of a tenant.
+            subscriptions: serve a synthetic tenant with so many subscriptions instead.
+            scale: of the synthetic tenant: how many units of resources each subscription has.
+            seed: of the synthetic tenant: equal ones give equal tenants.
             port: 0 for any free one.
             page_size: most items a page; None for the tenant's own.
+            latency_s: by how much every answer comes later.
+            quota: reads that each subscription answers; None for no limit.
+            provider_quota: reads that each resource provider of each subscription answers; None for no limit.
+            graph_quota: queries that Resource Graph answers; None for no limit.
             faults: rules, before which come those of the tenant itself.
             token_lifetime_s: seconds for which an access token is accepted.
 
         Raises:
             DataError: no such tenant, or a file that cannot be served.
+            ValueError: a size that a synthetic tenant cannot have.
         """
-        if recordings is not None:
-            self._tenant = RECORDINGS_TENANT
+        source: AzureSource
+        if subscriptions is not None:
+            source = SyntheticAzure(Size(subscriptions, scale, seed))
+        elif recordings is not None:
             source = recorded_source(load_recordings(Path(recordings)))
         else:
-            described = load_tenant("azure", tenant)
-            self._tenant = described["tenant"]
-            source = tenant_source(described)
-        self._token_lifetime_s = token_lifetime_s
-        super().__init__(source, port=port, page_size=page_size, faults=faults)
+            source = tenant_source(load_tenant("azure", tenant))
+        self._quotas = AzureQuotas(quota, provider_quota, graph_quota)
+        super().__init__(
+            source,
+            port=port,
+            page_size=page_size,
+            latency_s=latency_s,
+            faults=faults,
+            token_lifetime_s=token_lifetime_s,
+        )
 
     def _tls(self, directory: Path) -> ssl.SSLContext:
         tls, ca_cert = loopback_tls(directory)
@@ -66,14 +95,28 @@ class AzureSimulator(Simulator):
         return tls
 
     def _api(self, directory: Path, port: int) -> Handler:
-        api = AzureAPI(self.source, self._tenant, token_lifetime_s=self._token_lifetime_s)
+        login = Login(self.source.tenant, self.tokens)
         root = f"https://localhost:{port}"
         self.settings = {
             "endpoint": root,
             "authority": root,
             "ca_cert": self.settings["ca_cert"],
-            "tenant": api.tenant,
-            "client": api.client,
-            "secret": api.secret,
+            "tenant": login.tenant,
+            "client": login.client,
+            "secret": login.secret,
         }
-        return api
+        return AzureAPI(self.source, login, Throttle(self._quotas))
+
+    def error(self, status: int) -> Response:
+        """See :meth:`Simulator.error`."""
+        return arm_error(status)
+
+    def relinked(self, request: Request, response: Response, link: str) -> Response:
+        """See :meth:`Simulator.relinked`."""
+        if link == "loop":
+            link = request.base_url + request.target
+        elif link == "foreign":
+            here, there = ("localhost", LOOPBACK) if "//localhost" in request.base_url else (LOOPBACK, "localhost")
+            link = request.base_url.replace(here, there) + request.target
+        body = {**response.json(), "nextLink": link}
+        return replace(response, body=json.dumps(body, ensure_ascii=False).encode())

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from cloudmarker_simulators._files import DataError, load_faults, tenants
+from cloudmarker_simulators._quotas import Quota
 from cloudmarker_simulators._running import run_with, serve_until_stopped
 from cloudmarker_simulators._simulator import Simulator
 from cloudmarker_simulators.azure import AzureSimulator
@@ -21,21 +22,63 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _TENANT = click.option(
     "--tenant", type=click.Choice(tenants()), default="sample", show_default=True, help="Tenant to serve."
 )
+
+
+def _parse_quota(_context: click.Context, _option: click.Parameter, text: str | None) -> Quota | None:
+    try:
+        return None if text is None else Quota.parse(text)
+    except ValueError as exc:
+        raise click.BadParameter(str(exc)) from exc
+
+
+def _size(name: str, what: str) -> Callable[[F], F]:
+    return click.option(
+        f"--{name}", type=click.IntRange(1, 65535), metavar="N", help=f"Serve a synthetic tenant with so many {what}."
+    )
+
+
+_SUBSCRIPTIONS, _PROJECTS = _size("subscriptions", "subscriptions"), _size("projects", "projects")
+_SYNTHETIC = (
+    click.option("--scale", type=click.IntRange(0), default=1, show_default=True, metavar="N",
+                 help="Synthetic: units of resources in each of them."),
+    click.option("--seed", type=int, default=0, show_default=True, metavar="N",
+                 help="Synthetic: which of all such tenants; equal seeds give equal ones."),
+)  # fmt: skip
+_LATENCY = click.option(
+    "--latency", "latency_ms", type=click.FloatRange(0), default=0, metavar="MS", help="Let every answer come later."
+)
 _SERVING = (
     click.option("--recordings", type=_FILE, metavar="FILE", help="Serve recorded answers in place of a tenant."),
     _TENANT,
     click.option("--port", type=click.IntRange(0, 65535), default=0, metavar="N", help="Port; default: any free one."),
     click.option("--page-size", type=click.IntRange(1), metavar="N", help="Most items a page; default: the tenant's."),
+    _LATENCY,
     click.option("--faults", type=_FILE, metavar="FILE", help="Misbehave by these rules, a JSON list."),
     click.option("--token-lifetime", "token_lifetime_s", type=click.IntRange(1), default=3600, show_default=True,
                  metavar="SECONDS", help="How long an access token is good for."),
 )  # fmt: skip
 
 
-def _serving_options(function: F) -> F:
-    for option in reversed(_SERVING):
-        function = option(function)
-    return function
+def _quota(name: str, help_text: str) -> Callable[[F], F]:
+    return click.option(f"--{name}", callback=_parse_quota, metavar="CALLS/PER_SECOND", help=help_text)
+
+
+_AZURE = (
+    _SUBSCRIPTIONS,
+    *_SYNTHETIC,
+    _quota("quota", "Reads that each subscription answers, such as 250/25."),
+    _quota("provider-quota", "Reads that each provider of each subscription answers."),
+    _quota("graph-quota", "Queries that Resource Graph answers, such as 15/3."),
+)
+
+
+def _options(*options: Callable[[F], F]) -> Callable[[F], F]:
+    def decorate(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -49,7 +92,7 @@ def main() -> None:
 
 
 @main.command()
-@_serving_options
+@_options(*_SERVING, *_AZURE)
 def azure(**options: Any) -> None:
     """Serve Azure until stopped.
 
@@ -60,7 +103,7 @@ def azure(**options: Any) -> None:
 
 
 @main.command()
-@_serving_options
+@_options(*_SERVING)
 def gcp(**options: Any) -> None:
     """Serve Google Cloud until stopped.
 
@@ -92,8 +135,10 @@ def exec_(tenant: str, azure_recordings: Path | None, gcp_recordings: Path | Non
     sys.exit(run_with(simulators, command))
 
 
-def _serve(simulator: Callable[..., Simulator], *, faults: Path | None, **options: Any) -> None:
-    made = _make(lambda: simulator(faults=load_faults(faults) if faults else (), **options))
+def _serve(simulator: Callable[..., Simulator], *, faults: Path | None, latency_ms: float, **options: Any) -> None:
+    made = _make(
+        lambda: simulator(faults=load_faults(faults) if faults else (), latency_s=latency_ms / 1000, **options)
+    )
     try:
         serve_until_stopped(made, sys.stdout)
     except OSError as exc:

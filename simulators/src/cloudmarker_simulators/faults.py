@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, Protocol
 
@@ -153,7 +153,9 @@ class Faults:
 
     def _hit(self, request: Request) -> Fault | None:
         with self._lock:
-            return next((fault for fault in self.rules if not fault.spent and fault.matches(request) and fault.hit()), None)
+            return next(
+                (fault for fault in self.rules if not fault.spent and fault.matches(request) and fault.hit()), None
+            )
 
 
 class Latency:

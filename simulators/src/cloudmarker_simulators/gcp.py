@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 
 from cloudmarker_simulators._files import load_recordings, load_tenant
-from cloudmarker_simulators._gcp_api import GoogleAPI
+from cloudmarker_simulators._gcp_api import GoogleAPI, page_token
 from cloudmarker_simulators._gcp_data import recorded_source, tenant_source
 from cloudmarker_simulators._gcp_errors import google_error
+from cloudmarker_simulators._gcp_paths import GooglePath
 from cloudmarker_simulators._gcp_source import GoogleMemorySource
 from cloudmarker_simulators._gcp_tokens import TokenEndpoint
-from cloudmarker_simulators._http import Handler
+from cloudmarker_simulators._http import Handler, Request, Response
 from cloudmarker_simulators._keys import service_account
 from cloudmarker_simulators._server import LOOPBACK
 from cloudmarker_simulators._simulator import Simulator
-from cloudmarker_simulators._tokens import Tokens
 from cloudmarker_simulators.faults import Fault
 
 
@@ -27,7 +29,6 @@ class GCPSimulator(Simulator):
     """
 
     cloud = "gcp"
-    error = staticmethod(google_error)
 
     def __init__(
         self,
@@ -36,6 +37,7 @@ class GCPSimulator(Simulator):
         recordings: str | PathLike[str] | None = None,
         port: int = 0,
         page_size: int | None = None,
+        latency_s: float = 0.0,
         faults: Sequence[Fault] = (),
         token_lifetime_s: int = 3600,
     ) -> None:
@@ -46,6 +48,7 @@ class GCPSimulator(Simulator):
             recordings: file of recorded answers to serve in place of a tenant.
             port: 0 for any free one.
             page_size: most items a page, whatever clients ask for; None for the tenant's own.
+            latency_s: by how much every answer comes later.
             faults: rules, before which come those of the tenant itself.
             token_lifetime_s: seconds for which an access token is accepted.
 
@@ -58,8 +61,14 @@ class GCPSimulator(Simulator):
         else:
             source = tenant_source(load_tenant("gcp", tenant))
         self._google_source = source
-        self._token_lifetime_s = token_lifetime_s
-        super().__init__(source, port=port, page_size=page_size, faults=faults)
+        super().__init__(
+            source,
+            port=port,
+            page_size=page_size,
+            latency_s=latency_s,
+            faults=faults,
+            token_lifetime_s=token_lifetime_s,
+        )
 
     def _tls(self, directory: Path) -> None:
         return None
@@ -71,6 +80,17 @@ class GCPSimulator(Simulator):
         root = f"http://{LOOPBACK}:{port}"
         key_file = directory / "service-account.json"
         public_key, key_id = service_account(key_file, project=project, email=email, token_uri=f"{root}/token")
-        tokens = Tokens(self._token_lifetime_s)
         self.settings = {"endpoint": root, "key_file_path": str(key_file)}
-        return GoogleAPI(self._google_source, TokenEndpoint(email, public_key, key_id, tokens), tokens)
+        return GoogleAPI(self._google_source, TokenEndpoint(email, public_key, key_id, self.tokens), self.tokens)
+
+    def error(self, status: int) -> Response:
+        """See :meth:`Simulator.error`."""
+        return google_error(status)
+
+    def relinked(self, request: Request, response: Response, link: str) -> Response:
+        """See :meth:`Simulator.relinked`."""
+        if link != "loop":
+            return response
+        token = request.query.get("pagetoken") or page_token(0, GooglePath.parse(request.path).path)
+        body = {**response.json(), "nextPageToken": token}
+        return replace(response, body=json.dumps(body, ensure_ascii=False).encode())

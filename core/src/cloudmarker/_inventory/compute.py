@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypedDict
 
 from cloudmarker._inventory.base import Encrypted, InventoryCom, NetworkAccess, Reachable, RunState, Tls
 from cloudmarker._shapes import Means
+
+
+class DiskEncryption(TypedDict):
+    """One entry of the `disk_encryption` of a machine."""
+
+    name: Annotated[str | None, Means("name of the disk")]
+    reference: Annotated[str | None, Means("the disk; the URL of one that is not managed")]
+    kind: Annotated[Literal["os", "data"], Means("what is on it: the operating system, or not")]
+    encrypted: Annotated[
+        bool | None,
+        Means("besides at rest where it is stored: by guest or host, or bound to the machine; null if not known"),
+    ]
+    how: Annotated[
+        list[str],
+        Means(
+            "all that apply: a value of `encryption`, `guest_encryption`, `host_encryption`, `confidential_encryption`"
+        ),
+    ]
 
 
 class ComputeCom(InventoryCom):
@@ -30,6 +48,9 @@ class ComputeCom(InventoryCom):
     ]
     disks: Annotated[
         list[str], Means("references of its disks, that of the operating system first; URLs of unmanaged ones")
+    ]
+    disk_encryption: Annotated[
+        list[DiskEncryption], Means("one entry per disk, see below; empty where disks have records of their own only")
     ]
     host_encryption: Annotated[bool | None, Means("temporary disks and caches are encrypted on the host as well")]
     secure_boot: Annotated[bool | None, Means("it starts only software that is signed")]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -35,9 +35,24 @@ def replay(context: Context, store: str | None, dead_letters: bool, as_json: boo
     for warning in config.warnings:
         click.echo(f"warning: {warning}", err=True)
     logs.configure(config.data["logger"], console="ext://sys.stderr" if as_json else None)
+    if store is not None:
+        _check(store, config.data)
     results = deliver(config.data, store=store, dead_letters=dead_letters)
     _print(results, as_json=as_json)
     return 1 if any(result.left or result.rejected for result in results) else 0
+
+
+def _check(store: str, config: Mapping[str, Any]) -> None:
+    """Refuse a key that no plugin has, nor anything in the spool."""
+    from cloudmarker.plugins import registry, suggest
+    from cloudmarker.spool import owners
+    from cloudmarker.state import state_dir
+
+    known = {*(config.get("plugins") or {}), *registry().plugins, *(owner.key for owner in owners(state_dir(config)))}
+    if store not in known:
+        near = suggest(store, known)
+        hint = f"; did you mean '{near}'?" if near else ""
+        raise click.BadParameter(f"there is no store or alert '{store}'{hint}", param_hint="--store")
 
 
 def _print(results: Sequence[Replayed], *, as_json: bool) -> None:

@@ -27,10 +27,12 @@ def execute(config_paths: list[str] | None, *, now: bool, audits: Sequence[str] 
         ConfigError: the configuration cannot be used; nothing has started.
     """
     os.umask(0o077)  # what is written is about the insides of someone's cloud
-    from cloudmarker import logs, manager, supervisor
+    from cloudmarker import _forkserver
+
+    _forkserver.start()  # before the other imports: it takes about as long as they and the configuration together
+    from cloudmarker import logs, manager
     from cloudmarker.config import load
 
-    supervisor.warm_up()
     config = load(config_paths)
     for warning in config.warnings:
         click.echo(f"warning: {warning}", err=True)

@@ -2,7 +2,7 @@
 
 - :func:`check_plugin` holds a plugin class against the contract of its kind: a plugin's whole basic test is one call.
 - :mod:`cloudmarker.testing.records` makes records of every type.
-- :class:`MemoryStore` keeps what it is given.
+- :class:`MemoryStore` keeps what it is given; :class:`MemoryRun` notes what a store says of its records.
 
 Nothing here needs a test framework: a failing check raises AssertionError.
 """
@@ -11,6 +11,6 @@ from __future__ import annotations
 
 from cloudmarker.testing import records
 from cloudmarker.testing.conformance import check_plugin
-from cloudmarker.testing.stores import MemoryStore
+from cloudmarker.testing.stores import MemoryRun, MemoryStore
 
-__all__ = ["MemoryStore", "check_plugin", "records"]
+__all__ = ["MemoryRun", "MemoryStore", "check_plugin", "records"]

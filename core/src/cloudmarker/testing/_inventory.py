@@ -139,6 +139,15 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
         **_ADDRESSES,
         "network_tags": [],
         "disks": [f"{PROJECT}/disks/one"],
+        "disk_encryption": [
+            {
+                "name": "one",
+                "reference": f"{PROJECT}/disks/one",
+                "kind": "os",
+                "encrypted": True,
+                "how": ["provider_key", "guest_encryption"],
+            }
+        ],
         "ip_forwarding": False,
     },
     "compute_group": {

@@ -21,6 +21,7 @@ from cloudmarker.fields import Stamps, fields, validate
 from cloudmarker.records import decode, encode, plain
 from cloudmarker.testing import records as factory
 from cloudmarker.testing._subject import Subject
+from cloudmarker.testing.stores import MemoryRun
 
 _MAX_KEPT = 1000
 """How many of the records that a cloud yields are looked at again at the end."""
@@ -122,15 +123,16 @@ def _check_store(subject: Subject, extra: Sequence[Record]) -> None:
     origins = tuple(dict.fromkeys(record["com"]["origin_worker"] for record in records))
     must = {record["com"]["record_id"] for record in records[: len(ordinary)]}
 
-    plugin = _begun(subject, origins)
+    plugin, run = _begun(subject, origins)
     wanted = subject.wanted(plugin, records)
-    _write(subject, plugin, wanted, must)
+    _write(subject, plugin, run, wanted, must)
     subject.done(plugin, "after write()")
+    _check_answers(subject, run, wanted, must)
     complete = _contents(subject, plugin)
 
     if hasattr(plugin, "abort"):
-        plugin = _begun(subject, origins)
-        _write(subject, plugin, wanted[:2], must)
+        plugin, run = _begun(subject, origins)
+        _write(subject, plugin, run, wanted[:2], must)
         with subject.calling("abort()"):
             plugin.abort(Incomplete(dict.fromkeys(origins, "the audit was stopped")))
         _contents(subject, plugin)
@@ -139,26 +141,39 @@ def _check_store(subject: Subject, extra: Sequence[Record]) -> None:
                 subject.fail(f".abort() replaced the complete {path} with a partial one")
 
     if hasattr(plugin, "write_batch"):
-        plugin = _begun(subject, origins)
+        plugin, run = _begun(subject, origins)
         for batch in factory.batches(wanted):
+            run.hand(batch.count)
             with subject.calling("write_batch()"):
                 plugin.write_batch(batch)
         subject.done(plugin, "after write_batch()")
+        _check_answers(subject, run, wanted, must)
         if _contents(subject, plugin) != complete:
             subject.fail(".write_batch() and write() of the same records give different outputs")
 
 
-def _begun(subject: Subject, origins: tuple[str, ...]) -> Any:
-    plugin = subject.make()
+def _begun(subject: Subject, origins: tuple[str, ...]) -> tuple[Any, MemoryRun]:
+    plugin, run = subject.make(), MemoryRun(origins)
     if hasattr(plugin, "begin"):
         with subject.calling("begin()"):
-            plugin.begin(origins)
-    return plugin
+            plugin.begin(run)
+    return plugin, run
 
 
-def _write(subject: Subject, plugin: Any, records: Sequence[Record], must: set[str]) -> None:
+def _check_answers(subject: Subject, run: MemoryRun, records: Sequence[Record], must: set[str]) -> None:
+    """Check that the plugin has answered for each record that it took, and has refused no ordinary one."""
+    if run.unanswered:
+        subject.fail(f".done() left {len(run.unanswered)} records without an answer that the plugin had taken")
+    for position, reason in run.rejected.items():
+        com = records[position]["com"]
+        if com["record_id"] in must:
+            subject.fail(f"refused an ordinary {com['record_type']} record: {reason}")
+
+
+def _write(subject: Subject, plugin: Any, run: MemoryRun, records: Sequence[Record], must: set[str]) -> None:
     """Write records; those with an id in *must* have to be accepted, others may be refused with RecordError."""
     for record in records:
+        run.hand()
         before = encode(record)
         try:
             with subject.calling("write()", allowed=(RecordError,)):

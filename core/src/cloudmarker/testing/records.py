@@ -171,6 +171,18 @@ def mock_event(**com: Any) -> Record:
     return event("mock_event", **com)
 
 
+def internet_exposure_event(**com: Any) -> Record:
+    """Return an internet_exposure_event record: port 22 of a machine with an address of its own."""
+    exposed = {
+        "exposed_tcp_ports": ["22"],
+        "exposed_udp_ports": [],
+        "opened_by": ["rule/1"],
+        "public_addresses": ["198.51.100.7"],
+        "load_balancers": [],
+    }
+    return event("internet_exposure_event", **{**exposed, **com})
+
+
 def firewall_rule_event(**com: Any) -> Record:
     """Return a firewall_rule_event record: port 22 is exposed."""
     return event("firewall_rule_event", **{"exposed_ports": [22], **com})
@@ -184,6 +196,7 @@ def every_type() -> list[Record]:
         *(mock(n) for n in range(4)),
         mock_event(),
         firewall_rule_event(),
+        internet_exposure_event(),
         coverage(),
         audit(),
         record("gadget"),

@@ -1,8 +1,9 @@
-"""An in-memory store for tests."""
+"""What tests need of stores: one that keeps records in memory, and the run that a store serves."""
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 
 from cloudmarker.contracts import Incomplete, Record
 
@@ -33,3 +34,71 @@ class MemoryStore:
         """Remember that the records are not complete, and why."""
         self.ended = "abort"
         self.reason = reason
+
+
+class MemoryRun:
+    """A run for a store or alert under test: notes what the plugin says of its records.
+
+    ::
+
+        run = MemoryRun()
+        store.begin(run)
+        run.hand()
+        store.write(record)
+        store.done()
+        assert run.confirmed == {0}
+
+    Attributes:
+        taken: positions of the records that the plugin undertook to answer for.
+        confirmed: of those, and perhaps others, that it said are delivered.
+        rejected: reason by position of those that it said are refused.
+        waits: seconds that it asked to wait, each time; only the clock of the run goes on.
+
+    The others are those of :class:`cloudmarker.contracts.StoreRun`.
+    """
+
+    def __init__(self, origins: Sequence[str] = ("audit_cloud",)) -> None:
+        self.worker = "audit_store"
+        self.audit_key = "audit"
+        self.audit_version = "20260102_030405"
+        self.origins = tuple(origins)
+        self.replay = False
+        self.position = 0
+        self.deadline: float | None = None
+        self.taken: set[int] = set()
+        self.confirmed: set[int] = set()
+        self.rejected: dict[int, str] = {}
+        self.waits: list[float] = []
+        self._handed = 0
+        self._now = 0.0
+
+    def hand(self, count: int = 1) -> None:
+        """Note that so many records are about to be handed to the plugin; to be called before each of its writes."""
+        self.position = self._handed
+        self._handed += count
+
+    @property
+    def unanswered(self) -> set[int]:
+        """Positions of the records that the plugin took and did not answer for."""
+        return self.taken - self.confirmed - set(self.rejected)
+
+    def take(self, position: int, count: int = 1) -> None:
+        """Note the positions."""
+        self.taken |= set(range(position, position + count))
+
+    def delivered(self, position: int, count: int = 1) -> None:
+        """Note the positions."""
+        self.confirmed |= set(range(position, position + count))
+
+    def reject(self, position: int, record: Record | bytes, reason: str) -> None:
+        """Note the reason."""
+        self.rejected[position] = reason
+
+    def now(self) -> float:
+        """Return the seconds that were waited."""
+        return self._now
+
+    def wait(self, seconds: float) -> None:
+        """Note how long; return at once."""
+        self.waits.append(seconds)
+        self._now += seconds

@@ -49,8 +49,8 @@ class Client:
     def pages(self, path: str, api_version: str) -> Iterator[list[Any]]:
         """Yield the items of each page of a list, each item once.
 
-        A page without items may be yielded at any time: the next one will then take a while, and the thread may have
-        something better to do.
+        A page without items may be yielded at any time: the next one will have to wait for the governor, and the thread
+        may have something better to do.
 
         Args:
             path: under the endpoint, from the slash on; it may have a query.
@@ -132,6 +132,8 @@ class Client:
         give_up = time.monotonic() + retry.deadline_s
         failures = 0
         while True:
+            if self._governor.ready_at(target) > time.monotonic():
+                yield []
             try:
                 return self._attempt(target, send, parse, give_up)
             except UnreadError as exc:
@@ -142,7 +144,6 @@ class Client:
                 if not self._governor.opens_in_time(target, give_up):
                     raise unread
                 _LOGGER.info("%s: %s", "/".join(target), unread)
-                yield []
                 continue
             failures += 1
             wait = retry.wait_s(failures, unread.retry_after_s)

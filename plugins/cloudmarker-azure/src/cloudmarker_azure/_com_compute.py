@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from cloudmarker.firewall import normalise_addresses
@@ -37,6 +38,7 @@ def virtual_machine(item: Item, parent: str | None) -> dict[str, Any]:
         "public_addresses": [],
         "network_tags": [],
         "disks": unique(text(disk, "managedDisk", "id") or text(disk, "vhd", "uri") for disk in disks),
+        "disk_encryption": [],  # the disks' own records say it
         "ip_forwarding": None,
     }
 
@@ -82,14 +84,14 @@ def _machine(item: Item, profile: Any) -> dict[str, Any]:
     keys_only = flag(linux, "disablePasswordAuthentication")
     os = word(text(profile, "storageProfile", "osDisk", "osType"), OS)
     return {
-        "os": os or ("linux" if linux else "windows" if windows else None),
+        "os": os or ("linux" if isinstance(linux, Mapping) else "windows" if isinstance(windows, Mapping) else None),
         "image": _image(at(profile, "storageProfile", "imageReference")),
         "identities": identities(item),
         "host_encryption": flag(security, "encryptionAtHost") or False,
         "secure_boot": flag(security, "uefiSettings", "secureBootEnabled") or False,
         "vtpm": flag(security, "uefiSettings", "vTpmEnabled") or False,
         "confidential": is_word(security, "confidentialvm", "securityType"),
-        "password_login": True if isinstance(windows, dict) else None if keys_only is None else not keys_only,
+        "password_login": True if isinstance(windows, Mapping) else None if keys_only is None else not keys_only,
     }
 
 

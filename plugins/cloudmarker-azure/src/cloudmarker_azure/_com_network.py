@@ -91,7 +91,7 @@ def lb(item: Item, parent: str | None) -> dict[str, Any]:
     return {
         **frontends(objects(properties, "frontendIPConfigurations")),
         "layer": "network",
-        "protocols": unique(normalise_protocol(text(rule, "protocol")) for rule in [*rules, *ranges]),
+        "protocols": unique(normalise_protocol(text(rule, "protocol") or "all") for rule in [*rules, *ranges]),
         "ports": _ports([*rules, *ranges]),
         "backends": unique([*map(parent_of, members), *([] if members else addresses)]),
         "backend_pools": unique(text(pool, "id") for pool in pools),
@@ -111,7 +111,7 @@ def _ports(rules: Iterable[Any]) -> list[str]:
             ports.append(f"{first}-{last}")
         elif port is not None:
             ports.append(port or "*")
-    return normalise_ports(ports)
+    return normalise_ports(ports) if ports else []  # to that function, none given would mean all
 
 
 def app_gateway(item: Item, parent: str | None) -> dict[str, Any]:
@@ -129,14 +129,13 @@ def app_gateway(item: Item, parent: str | None) -> dict[str, Any]:
         for pool in pools
         for address in objects(pool, "properties", "backendAddresses")
     ]
+    used = [port for each in listeners if (port := ports.get((text(each, "frontendPort", "id") or "").lower()))]
     policy = at(properties, "sslPolicy")
     return {
         **frontends(objects(properties, "frontendIPConfigurations")),
         "layer": "application",
         "protocols": unique((text(listener, "protocol") or "").lower() for listener in listeners),
-        "ports": normalise_ports(
-            ports.get((text(listener, "frontendPort", "id") or "").lower()) for listener in listeners
-        ),
+        "ports": normalise_ports(used) if used else [],
         "backends": unique([*map(parent_of, members), *addresses]),
         "backend_pools": unique(text(pool, "id") for pool in pools),
         "minimum_tls": tls(text(policy, "minProtocolVersion")) or word(text(policy, "policyName"), _GATEWAY_POLICIES),

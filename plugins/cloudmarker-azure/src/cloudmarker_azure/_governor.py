@@ -142,9 +142,8 @@ class Governor:
         with self._changed:
             now = time.monotonic()
             wait = self._wait_s(target, now, ahead)
-        if wait <= 0:
-            return -math.inf
-        return now + (PROBE_S if math.isinf(wait) else wait)
+            at = min(now + (PROBE_S if math.isinf(wait) else wait), self._given_up_at(target, math.inf))
+        return at if wait > 0 and at > now else -math.inf
 
     def enter(self, target: Target, give_up: float) -> None:
         """Wait until a request may be sent, and count it as sent. :meth:`leave` must follow.

@@ -53,14 +53,23 @@ class ListPlan:
             scopes: the subscriptions.
             add: adds a further job.
         """
-        context = Context(client, add, self._wanted, self._limit, self._children)
-        tops = [row for row in self._rows if row.parent is None and row is not SUBSCRIPTIONS]
+        return self._lists(self._context(client, add), scopes, self._tops)
+
+    def _context(self, client: Client, add: Callable[[Work], None]) -> Context:
+        return Context(client, add, self._wanted, self._limit, self._children)
+
+    @property
+    def _tops(self) -> Sequence[Row]:
+        """The rows whose lists a scope has."""
+        return [row for row in self._rows if row.parent is None and row is not SUBSCRIPTIONS]
+
+    def _lists(self, context: Context, scopes: Sequence[Scope], rows: Sequence[Row]) -> Iterator[Work]:
         if scopes:
             tenant = Scope(scopes[0].tenant)
-            yield from (Listing(context, row, tenant).job() for row in tops if row.scope == "tenant")
+            yield from (Listing(context, row, tenant).job() for row in rows if row.scope == "tenant")
         # Each subscription has a quota of its own: neighbours are lists of different subscriptions.
         yield from (
-            Listing(context, row, scope).job() for row in tops if row.scope == "subscription" for scope in scopes
+            Listing(context, row, scope).job() for row in rows if row.scope == "subscription" for scope in scopes
         )
 
     def _wants(self, record_type: str) -> bool:

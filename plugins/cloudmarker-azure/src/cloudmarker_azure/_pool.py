@@ -80,7 +80,8 @@ class Job(Generic[T]):
     Attributes:
         key: what its schedule asks *ready_at* about.
         lane: jobs of the same lane are in each other's way.
-        start: begins it; each step of the generator gives a result.
+        start: begins it; each step of the generator gives a result. One that is empty is not handed on: it says that
+            the next step may have to wait, so that the thread can do something else until it may be taken.
     """
 
     __slots__ = ("_steps", "key", "lane", "start")
@@ -249,20 +250,20 @@ def run(
 
 
 def _advance(job: Job[T], schedule: Schedule[T], channel: _Channel[T]) -> None:
-    """Take steps of the *job* until it has ended or may not go on: what is begun is finished first."""
-    kept = False
+    """Take steps of the *job* until it has ended or gives way: what is begun is finished first."""
+    parked = False
     try:
         while True:
             try:
                 result = job.step()
             except StopIteration:
                 return
-            if not channel.put(result):
-                return
-            kept = schedule.put_back(job)
-            if kept:
+            if result:
+                if not channel.put(result):
+                    return
+            elif parked := schedule.put_back(job):
                 return
     finally:
-        if not kept:
+        if not parked:
             job.close()
             schedule.finish(job)

@@ -16,6 +16,7 @@ from cloudmarker.errors import RecordError
 
 from cloudmarker_azure._client import Client, Novelty
 from cloudmarker_azure._governor import Target
+from cloudmarker_azure._json import text
 from cloudmarker_azure._outcome import UnreadError, one_line
 from cloudmarker_azure._pool import Job
 from cloudmarker_azure._records import CLOUD_TYPE, Kind, Owner, Scope, record
@@ -128,6 +129,10 @@ class Listing:
         self._unread: dict[State, tuple[int, str]] = {}
         """By state: how many lists ended so, and why the first did."""
         self._inherited: tuple[State, str] | None = None
+        self.note: str | None = None
+        """What coverage says of lists that were read to their end, if anything."""
+        self.seen: Novelty | None = None
+        """What was read already, if anything: it is passed over."""
 
     def job(self, owner: Owner | None = None) -> Work:
         """Return the job that reads the list of the scope, or of the resource *owner*."""
@@ -162,6 +167,8 @@ class Listing:
     def _chunks(self, page: list[Any], owner: Owner | None) -> Iterator[list[Record]]:
         chunk: list[Record] = []
         for item in page:
+            if self.seen and not owner and not self.seen(text(item, "id")):
+                continue
             chunk += self.take(item, owner)
             if len(chunk) >= CHUNK:
                 yield chunk
@@ -307,6 +314,8 @@ class Listing:
                 state, error = "skipped", self._limited
             elif self.row.if_empty and not tally.count:
                 state, error = "denied", self.row.if_empty
+            else:
+                error = self.note
         return coverage(
             CLOUD_TYPE,
             self.scope.reference,

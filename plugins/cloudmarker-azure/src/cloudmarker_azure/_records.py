@@ -162,7 +162,7 @@ def record(
             "record_type": kind.com_type,
             "reference": reference,
             "name": _name(item, reference),
-            "location": None if location and location.lower() == "global" else location,
+            "location": _region(location),
             "tags": tags,
             "parent": parent,
             "created": _created(item),
@@ -177,6 +177,12 @@ def _name(item: Mapping[str, Any], reference: str) -> str:
     if not shown and "/managementgroups/" in reference.lower():
         shown = text(item, "properties", "displayName")
     return shown or text(item, "name") or reference.rpartition("/")[2]
+
+
+def _region(location: str | None) -> str | None:
+    """Return the name of a region, from that or from its display name, ``East US``; None for all of the world."""
+    name = (location or "").lower().replace(" ", "")
+    return None if name in ("", "global") else name
 
 
 def _tags(item: Mapping[str, Any]) -> dict[str, str]:

@@ -69,13 +69,16 @@ HINTS = {
 class _Adapter(HTTPAdapter):
     """Connections that can be ended while a thread waits for an answer on one."""
 
-    def __init__(self, connections: int) -> None:
+    def __init__(self, connections: int, stop: threading.Event) -> None:
         opened: WeakSet[HTTPSConnection] = WeakSet()
 
         class Connection(HTTPSConnection):
             def connect(self) -> None:
                 super().connect()
                 opened.add(self)
+                if stop.is_set():  # interrupt() may have been called before it could see this one
+                    self.close()
+                    raise ConnectionAbortedError("reading was stopped")
 
         class Pool(HTTPSConnectionPool):
             ConnectionCls = Connection
@@ -94,7 +97,7 @@ class _Adapter(HTTPAdapter):
         return manager
 
     def interrupt(self) -> None:
-        """End every connection: a thread that waits for an answer gets an error at once."""
+        """End every connection, once *stop* is set: a thread that waits for an answer gets an error at once."""
         for connection in list(self._opened):
             if connection.sock is not None:
                 with suppress(OSError):  # it has ended by itself
@@ -187,7 +190,7 @@ class Session:
         self._http = requests.Session()
         # An authentication of its own keeps requests from replacing ours by one from ~/.netrc.
         self._http.auth = _unchanged
-        self._adapter = _Adapter(connections)
+        self._adapter = _Adapter(connections, stop)
         self._http.mount("https://", self._adapter)
         transport = _Transport(
             stop,

@@ -12,6 +12,8 @@ from cloudmarker.errors import ConfigError
 from cloudmarker_azure._access import Access, access
 from cloudmarker_azure._table import RECORD_TYPES
 
+SOURCES = ("arm", "graph")
+
 _GROUP_ID = re.compile(r"[\w.()-]{1,90}", re.ASCII)
 
 
@@ -29,6 +31,7 @@ class Settings:
     rate_limit: float
     retry_deadline_s: float
     record_types: frozenset[str] | None = None
+    source: str = "arm"
 
 
 def settings(
@@ -49,6 +52,7 @@ def settings(
     rate_limit: float,
     retry_deadline_s: float,
     record_types: Collection[str] | None = None,
+    source: str = "arm",
 ) -> Settings:
     """Return the checked parameters.
 
@@ -67,6 +71,8 @@ def settings(
     problems += _problems_with_types(record_types)
     if management_group and not _GROUP_ID.fullmatch(management_group):
         problems.append(f"management_group: {management_group!r} is not the id of a management group")
+    if source not in SOURCES:
+        problems.append(f"source: {source!r} is not one of {', '.join(SOURCES)}")
     if threads < 1:
         problems.append("threads: at least 1 is needed")
     if not 0 < rate_limit <= 1:
@@ -86,6 +92,7 @@ def settings(
         rate_limit=rate_limit,
         retry_deadline_s=retry_deadline_s,
         record_types=None if record_types is None else frozenset(record_types),
+        source=source,
     )
 
 

@@ -13,8 +13,9 @@ from cloudmarker_azure._settings import settings
 class AzCloud:
     """Azure cloud plugin: reads what there is in the subscriptions of a tenant, some sixty types of resources.
 
-    It only ever sends GET requests to Azure Resource Manager; the Reader role on what shall be seen is enough. Every
-    subscription and resource type that it could not read is named in a coverage record.
+    It only ever sends GET requests to Azure Resource Manager, and queries to Azure Resource Graph if it is told to; the
+    Reader role on what shall be seen is enough. Every subscription and resource type that it could not read is named in
+    a coverage record.
 
     Args:
         tenant: Id (or a domain name) of the Microsoft Entra tenant. Without it the ambient credential decides.
@@ -36,6 +37,9 @@ class AzCloud:
             The identity needs to be allowed to read the group.
         record_types: The `ext.record_type` of the records to make, such as `nsg`; only what these need is asked for.
             Without it all types are read. Each of the others is reported as skipped, once for the tenant.
+        source: `arm` reads all through Azure Resource Manager, a list for each type of a subscription. `graph` reads
+            most types through Azure Resource Graph, hundreds of subscriptions a query: far fewer requests, but a minute
+            or so behind, and without `etag` and `systemData`.
         endpoint: Address of Azure Resource Manager if it is not the cloud's own, such as a private endpoint. Tokens
             are still asked for the cloud's own.
         authority: Address of Microsoft Entra ID if it is not the cloud's own. Microsoft's public directory is then
@@ -65,6 +69,7 @@ class AzCloud:
         exclude_subscriptions: Sequence[str] | None = None,
         management_group: str | None = None,
         record_types: Sequence[str] | None = None,
+        source: str = "arm",
         endpoint: str | None = None,
         authority: str | None = None,
         ca_cert: str | None = None,
@@ -84,6 +89,7 @@ class AzCloud:
             exclude_subscriptions=exclude_subscriptions,
             management_group=management_group,
             record_types=record_types,
+            source=source,
             max_subs=_max_subs,
             max_recs=_max_recs,
             threads=threads,
@@ -97,10 +103,12 @@ class AzCloud:
         Nothing that Azure answers, or fails to answer, ends the reading of what is left: it is in the coverage.
         """
         # Imported here, as these import the SDK.
+        from cloudmarker_azure._graph import GraphPlan
         from cloudmarker_azure._listplan import ListPlan
         from cloudmarker_azure._tenant import read_tenant
 
-        plan = ListPlan(self._settings.record_types, self._settings.max_recs)
+        make = GraphPlan if self._settings.source == "graph" else ListPlan
+        plan = make(self._settings.record_types, self._settings.max_recs)
         yield from plan.left_out(Scope(self._settings.access.tenant))
         yield from read_tenant(self._settings, plan)
 

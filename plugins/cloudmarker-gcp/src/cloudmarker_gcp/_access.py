@@ -1,45 +1,55 @@
-"""The parameters of the plugin and the key file, checked. Needs no SDK, so a bad value is found at once."""
+"""Where to read and as whom, and the key file, checked. Needs no SDK, so a bad value is found at once."""
 
 from __future__ import annotations
 
 import ipaddress
 import json
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from cloudmarker.errors import ConfigError, PluginError
 
-_ZONE = re.compile(r"[a-z]+(-[a-z0-9]+)+")
 _KEY_FIELDS = ("client_email", "private_key", "token_uri")
+_ACCOUNT = re.compile(r"[^@\s/]+@[^@\s/]+\.[^@\s/]+")
 
 
 @dataclass(frozen=True)
 class Access:
-    """Where to read, as whom, and what.
+    """Where to read, and as whom.
 
     Attributes:
         key_file: key file of a service account; None: google-auth's default credentials.
+        impersonate: e-mail address of the service account that is read as, if it is another one.
         endpoint: root of all APIs, no slash at its end; None: Google's own hosts.
-        zones: the zones that zonal resources are read from; None: all.
-        projects: ids of projects, or patterns for them; None: all that can be seen.
+        endpoints: roots of single APIs, by the first part of their host names.
     """
 
-    key_file: Path | None
-    endpoint: str | None
-    zones: tuple[str, ...] | None
-    projects: tuple[str, ...] | None
+    key_file: Path | None = None
+    impersonate: str | None = None
+    endpoint: str | None = None
+    endpoints: Mapping[str, str] = field(default_factory=dict)
+
+    def root(self, api: str, universe_domain: str) -> str:
+        """Return the root of an API, no slash at its end.
+
+        Args:
+            api: the first part of its host name.
+            universe_domain: the rest of it, if nothing else is configured.
+        """
+        return self.endpoints.get(api) or self.endpoint or f"https://{api}.{universe_domain}"
 
 
 def access(
     key_file_path: str | None,
-    zone: str | Sequence[str] | None,
     *,
-    endpoint: str | None,
-    projects: Sequence[str] | None,
+    impersonate: str | None = None,
+    endpoint: str | None = None,
+    endpoints: Mapping[str, str] | None = None,
+    known_apis: Collection[str] = (),
 ) -> Access:
     """Return the checked parameters; see :class:`cloudmarker_gcp.gcpcloud.GCPCloud` for what they mean.
 
@@ -49,22 +59,23 @@ def access(
     problems = []
     if endpoint and (problem := problem_with_url(endpoint)):
         problems.append(f"endpoint: {problem}")
-    zones = _words(zone)
-    if zone is not None and not zones:
-        problems.append("zone: a name or a list of names is needed; leave it out, or give null, for all zones")
-    for name in zones or ():
-        if not _ZONE.fullmatch(name):
-            problems.append(f"zone: {name!r} is not the name of a zone, such as us-east1-b")
-    wanted = _words(projects)
-    if projects is not None and (not wanted or isinstance(projects, str)):
-        problems.append("projects: a list of ids is needed; leave it out, or give null, for all projects")
+    if endpoints is not None and not isinstance(endpoints, Mapping):
+        problems.append("endpoints: a URL for each name of an API is needed, such as compute")
+        endpoints = None
+    for api, url in (endpoints or {}).items():
+        if api not in known_apis:
+            problems.append(f"endpoints: {api!r} is none of {', '.join(sorted(known_apis))}")
+        elif not isinstance(url, str) or (problem := problem_with_url(url)):
+            problems.append(f"endpoints.{api}: {problem if isinstance(url, str) else 'a URL is needed'}")
+    if impersonate and not _ACCOUNT.fullmatch(impersonate):
+        problems.append(f"impersonate: {impersonate!r} is not the e-mail address of a service account")
     if problems:
         raise ConfigError(problems)
     return Access(
         key_file=Path(key_file_path).expanduser() if key_file_path else None,
+        impersonate=impersonate or None,
         endpoint=endpoint.rstrip("/") if endpoint else None,
-        zones=zones,
-        projects=wanted,
+        endpoints={api: url.rstrip("/") for api, url in (endpoints or {}).items()},
     )
 
 
@@ -122,12 +133,3 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host.lower() == "localhost"
-
-
-def _words(value: object) -> tuple[str, ...] | None:
-    """Return the words of a parameter that is one or a list of them; None if it is neither."""
-    if isinstance(value, str):
-        return (value,)
-    if isinstance(value, (list, tuple)) and all(isinstance(word, str) for word in value):
-        return tuple(dict.fromkeys(value))
-    return None

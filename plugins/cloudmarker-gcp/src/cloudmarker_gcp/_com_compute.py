@@ -32,6 +32,7 @@ def instance(item: Item, where: Where) -> dict[str, Any]:
         "network_tags": texts(item, "tags", "items"),
         "identities": each(objects(item, "serviceAccounts"), "email"),
         "disks": links(each(disks, "source"), where),
+        "disk_encryption": [],  # the disks' own records say it
         "host_encryption": True,  # Google encrypts local disks always
         "secure_boot": on(item, "shieldedInstanceConfig", "enableSecureBoot"),
         "vtpm": on(item, "shieldedInstanceConfig", "enableVtpm"),

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from cloudmarker.coverage import State
-from cloudmarker.errors import CloudmarkerError
-
-REASON_LENGTH = 400
-"""Characters of a reason that are kept."""
+from cloudmarker.reading import UnreadError, one_line, retry_after_s
 
 RATE_LIMITED = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "RATE_LIMIT_EXCEEDED"})
 """Reasons of a 403 that another attempt may survive. google-api-python-client does not know the last one."""
@@ -39,39 +33,22 @@ _SECRETS = re.compile(
 )
 
 
-class UnreadError(CloudmarkerError):
-    """A list, or the rest of it, could not be read.
+class Refusal(UnreadError):
+    """An answer that says that something is not to be had, or not now.
 
     Attributes:
-        state: the coverage state that this amounts to.
-        again: whether another attempt may succeed.
-        retry_after_s: seconds that the server asked to wait, or None if it did not say.
-        status: the HTTP status that was answered, or None if none was.
-        consumer: ``projects/<id or number>`` that an API is not enabled in, if that was said.
+        consumer: ``projects/<id or number>`` that the call was counted for, or that an API is not enabled in, if that
+            was said.
+        calls_per_minute: what the quota that was used up allows, or None if that was not said.
     """
 
-    def __init__(
-        self,
-        state: State,
-        reason: str,
-        *,
-        again: bool = False,
-        retry_after_s: float | None = None,
-        status: int | None = None,
-        consumer: str | None = None,
-    ) -> None:
-        super().__init__(one_line(reason))
-        self.state = state
-        self.again = again
-        self.retry_after_s = retry_after_s
-        self.status = status
-        self.consumer = consumer
+    consumer: str | None = None
+    calls_per_minute: int | None = None
 
 
-def one_line(text: str) -> str:
-    """Return *text* in one line of at most :data:`REASON_LENGTH` characters, with what looks like a secret replaced."""
-    line = " ".join(_SECRETS.sub("***", text).split())
-    return line if len(line) <= REASON_LENGTH else f"{line[: REASON_LENGTH - 1]}…"
+def masked(text: str) -> str:
+    """Return *text* in one line, with what looks like a secret replaced."""
+    return one_line(_SECRETS.sub("***", text))
 
 
 @dataclass(frozen=True)
@@ -83,12 +60,14 @@ class _Error:
         status: e.g. ``PERMISSION_DENIED``.
         reasons: those of ``errors`` and of ``ErrorInfo`` details.
         metadata: of the ``ErrorInfo``.
+        retry_delay: of the ``RetryInfo``.
     """
 
     message: str = ""
     status: str = ""
     reasons: tuple[str, ...] = ()
     metadata: Mapping[str, str] | None = None
+    retry_delay: str = ""
 
     @classmethod
     def parse(cls, body: bytes) -> _Error:
@@ -104,16 +83,18 @@ class _Error:
             return cls(message=error if isinstance(error, str) else "")
         infos = [info for info in _objects(error.get("details")) if str(info.get("@type")).endswith("ErrorInfo")]
         reasons = [entry.get("reason") for entry in (*_objects(error.get("errors")), *infos)]
+        delays = [_text(info.get("retryDelay")) for info in _objects(error.get("details"))]
         metadata = [info["metadata"] for info in infos if isinstance(info.get("metadata"), dict)]
         return cls(
             message=_text(error.get("message")),
             status=_text(error.get("status")),
             reasons=tuple(dict.fromkeys(filter(None, map(_text, reasons)))),
             metadata={key: _text(value) for found in metadata for key, value in found.items()},
+            retry_delay=next(filter(None, delays), ""),
         )
 
 
-def refused(status: int, headers: Mapping[str, str], body: bytes, permission: str) -> UnreadError:
+def refused(status: int, headers: Mapping[str, str], body: bytes, permission: str) -> Refusal:
     """Return what an answer with a *status* other than 2xx means.
 
     Args:
@@ -128,20 +109,27 @@ def refused(status: int, headers: Mapping[str, str], body: bytes, permission: st
     said = f"{words}: {error.message}" if error.message else words
     again = status in RETRIED_STATUSES or status >= 500
     state: State = "failed"
-    consumer = None
     if status == 429 or (status == 403 and reasons & (RATE_LIMITED | OUT_OF_QUOTA)):
         state, again = "throttled", again or bool(reasons & RATE_LIMITED)
     elif status == 403 and reasons & NOT_ENABLED:
-        state, consumer = "disabled", (error.metadata or {}).get("consumer") or None
+        state = "disabled"
     elif status == 403:
         state, said = "denied", f"no permission {_permission(error) or permission}: {said}"
     elif status == 401:
         state, said = "denied", f"the token was not accepted: {said}"
     elif 300 <= status < 400:
         said = f"HTTP {status}: the answer points elsewhere, which is not followed"
-    return UnreadError(
-        state, said, again=again, retry_after_s=_retry_after_s(headers), status=status, consumer=consumer
+    refusal = Refusal(
+        state,
+        masked(said),
+        again=again,
+        retry_after_s=retry_after_s(headers.get("retry-after")) or _retry_info_s(error),
+        status=status,
+        code=error.status or next(iter(error.reasons), ""),
     )
+    refusal.consumer = (error.metadata or {}).get("consumer") or None
+    refusal.calls_per_minute = _calls_per_minute(error.metadata or {})
+    return refusal
 
 
 def _permission(error: _Error) -> str | None:
@@ -152,21 +140,21 @@ def _permission(error: _Error) -> str | None:
     return match[1] if match else None
 
 
-def _retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that Retry-After, a number or a date, asks to wait; None if absent or unreadable."""
-    value = headers.get("retry-after")
-    if not value:
+def _calls_per_minute(metadata: Mapping[str, str]) -> int | None:
+    """Return what a quota allows in a minute, as the ErrorInfo of a refusal says it."""
+    value = metadata.get("quota_limit_value", "")
+    unit = f"{metadata.get('quota_unit', '')} {metadata.get('quota_limit', '')}".lower()
+    if not (value.isascii() and value.isdigit()) or "min" not in unit:
         return None
+    return int(value) or None
+
+
+def _retry_info_s(error: _Error) -> float | None:
+    """Return the seconds to wait that a RetryInfo asks for, such as ``3.5s``."""
     try:
-        seconds = float(value)
+        return max(float(error.retry_delay.removesuffix("s")), 0.0) if error.retry_delay else None
     except ValueError:
-        try:
-            until = parsedate_to_datetime(value)
-        except ValueError:
-            return None
-        until = until if until.tzinfo else until.replace(tzinfo=timezone.utc)
-        seconds = (until - datetime.now(timezone.utc)).total_seconds()
-    return None if math.isnan(seconds) else max(seconds, 0.0)
+        return None
 
 
 def _objects(value: Any) -> Iterator[dict[str, Any]]:

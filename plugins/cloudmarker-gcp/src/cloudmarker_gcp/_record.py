@@ -47,7 +47,7 @@ class Basics(NamedTuple):
         location: zone, region or other location; empty if there is none.
         labels: what its owner has put on it.
         created: when it was made, in any form that :func:`cloudmarker_gcp._json.timestamp` reads.
-        parent: reference of what contains it; None for the owner, or else the scope.
+        parent: reference of what contains it; empty for the owner, or else the scope.
     """
 
     reference: str
@@ -55,7 +55,7 @@ class Basics(NamedTuple):
     location: str
     labels: dict[str, str]
     created: Any
-    parent: str | None = None
+    parent: str | None = ""
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def record(kind: Kind, where: Where, item: Item, raw: Any = None) -> Record:
         raise RecordError(f"{basics.reference}: {exc}") from None
     scope = where.scope
     zone, region = _names.place(basics.location)
-    parent = basics.parent or where.reference
+    parent = where.reference if basics.parent == "" else basics.parent
     return {
         "raw": item if raw is None else raw,
         "ext": {

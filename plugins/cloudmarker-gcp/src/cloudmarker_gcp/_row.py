@@ -10,7 +10,7 @@ from cloudmarker.contracts import Record
 
 from cloudmarker_gcp._json import Item, text
 from cloudmarker_gcp._record import Kind, Where, record
-from cloudmarker_gcp._scopes import Level
+from cloudmarker_gcp._scopes import Level, Scope
 
 CLOUD_PLATFORM = "https://www.googleapis.com/auth/cloud-platform"
 READ_ONLY = "https://www.googleapis.com/auth/cloud-platform.read-only"
@@ -119,6 +119,10 @@ class Row:
     def record_types(self) -> tuple[str, ...]:
         """The same, with those of all lists below it."""
         return (*self.own_types, *(name for child in self.children for name in child.record_types))
+
+    def permission_in(self, scope: Scope) -> str:
+        """Return what reading the row from a *scope* needs."""
+        return self.permission.replace("{level}", scope.level)
 
     def walk(self) -> Iterator[Row]:
         """Yield the row and all below it."""

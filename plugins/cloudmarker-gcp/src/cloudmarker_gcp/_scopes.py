@@ -61,7 +61,9 @@ class Scope:
         number = last_part(text(item, "name") or "") or None
         own_id = text(item, "projectId") if level == "project" else number
         if not own_id:
-            raise RecordError(f"{text(item, 'name') or f'a {level}'} has no {'projectId' if level == 'project' else 'name'}")
+            raise RecordError(
+                f"{text(item, 'name') or f'a {level}'} has no {'projectId' if level == 'project' else 'name'}"
+            )
         return cls(
             level,
             own_id,

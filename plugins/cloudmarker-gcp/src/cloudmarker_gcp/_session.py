@@ -5,27 +5,40 @@ This module imports the SDK: import it only where something is read.
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timezone
 from typing import Any
+from urllib.parse import urlsplit
 
 import google.auth
 import google_auth_httplib2
 import httplib2
 from cloudmarker.errors import PluginError
-from google.auth import credentials, exceptions
+from cloudmarker.reading import UnreadError
+from google.auth import credentials, exceptions, impersonated_credentials
 from google.oauth2 import service_account
 
 from cloudmarker_gcp._access import Access, load_key
-from cloudmarker_gcp._outcome import UnreadError, one_line
+from cloudmarker_gcp._outcome import masked
+from cloudmarker_gcp._row import CLOUD_PLATFORM
 
 TIMEOUT_S = 60.0
 """Seconds without a byte until an answer is given up. A bare httplib2.Http would wait for ever."""
 
 FRESH_S = 5.0
 """Seconds for which a new token is not replaced, although it was refused: many threads may be told so at once."""
+
+CONNECTIONS = 4
+"""Connections that a thread keeps open, each to another host: APIs have hosts of their own."""
+
+USER_AGENT = "cloudmarker-gcp"
+
+IMPERSONATION_S = 3600
+"""Seconds that a token for another account is asked for; what an organization allows by default."""
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 """Hosts that no proxy is asked for."""
@@ -92,7 +105,7 @@ class Session:
     A connection that threads share gives one the answer to another's question, as a success.
 
     Args:
-        access: as whom.
+        access: where, and as whom.
         scopes: what the token is asked for; never left to the libraries, which would take all there are.
 
     Raises:
@@ -100,6 +113,7 @@ class Session:
     """
 
     def __init__(self, access: Access, scopes: Sequence[str]) -> None:
+        self.access = access
         self._credentials = SharedToken(_source(access, scopes))
         self._local = threading.local()
         self._open: list[httplib2.Http] = []
@@ -132,10 +146,14 @@ class Session:
         except exceptions.GoogleAuthError as exc:
             raise login_failure(exc) from exc
 
-    def send(self, url: str, headers: Mapping[str, str]) -> tuple[int, Mapping[str, str], bytes]:
+    def send(self, url: str, body: bytes | None = None) -> tuple[int, Mapping[str, str], bytes]:
         """GET *url* and return status, headers (names in lower case) and body of the answer, whatever its status.
 
         The access token, should an answer repeat it, is replaced.
+
+        Args:
+            url: where to.
+            body: JSON to POST there instead.
 
         Raises:
             google.auth.exceptions.GoogleAuthError: there is no token.
@@ -143,9 +161,24 @@ class Session:
             httplib2.HttpLib2Error: likewise.
             http.client.HTTPException: the answer was cut off or no HTTP.
         """
-        response, body = self.http().request(url, method="GET", headers=dict(headers))
+        http = self.http()
+        _forget_oldest(http.http, url)
+        headers = {"accept": "application/json", "user-agent": USER_AGENT}
+        if body is None:
+            response, content = http.request(url, method="GET", headers=headers)
+        else:
+            headers["content-type"] = "application/json"
+            response, content = http.request(url, method="POST", body=body, headers=headers)
         token = self._credentials.token
-        return response.status, response, body.replace(token.encode(), b"***") if token else body
+        return response.status, response, content.replace(token.encode(), b"***") if token else content
+
+    def interrupt(self) -> None:
+        """End the calls that threads are blocked in."""
+        with self._open_lock:
+            for http in self._open:
+                for connection in list(http.connections.values()):
+                    with suppress(OSError, AttributeError):  # AttributeError: it is not connected
+                        connection.sock.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Close all connections."""
@@ -153,6 +186,15 @@ class Session:
             for http in self._open:
                 http.close()
             self._open.clear()
+
+
+def _forget_oldest(http: httplib2.Http, url: str) -> None:
+    """Close the oldest of a thread's connections before one too many is opened: there are threads times hosts."""
+    parts = urlsplit(url)
+    if f"{parts.scheme}:{parts.netloc}" in http.connections:
+        return
+    while len(http.connections) >= CONNECTIONS:
+        http.connections.pop(next(iter(http.connections))).close()
 
 
 def login_failure(exc: exceptions.GoogleAuthError) -> UnreadError:
@@ -165,11 +207,26 @@ def login_failure(exc: exceptions.GoogleAuthError) -> UnreadError:
         return UnreadError("failed", f"no access token: {text}", again=True)
     refused = len(exc.args) > 1 and isinstance(exc.args[1], dict) and "error" in exc.args[1]
     if refused or hint:
-        return UnreadError("denied", f"login refused: {hint}({one_line(text)})")
+        return UnreadError("denied", f"login refused: {hint}({masked(text)})")
     return UnreadError("failed", f"no access token: {text}")
 
 
 def _source(access: Access, scopes: Sequence[str]) -> Any:
+    """Return the credentials of the account that is read as."""
+    if not access.impersonate:
+        return _own(access, scopes)
+    root = access.endpoints.get("iamcredentials", access.endpoint)
+    path = f"/v1/projects/-/serviceAccounts/{access.impersonate}:generateAccessToken"
+    return impersonated_credentials.Credentials(  # type: ignore[no-untyped-call]
+        source_credentials=_own(access, [CLOUD_PLATFORM]),
+        target_principal=access.impersonate,
+        target_scopes=list(scopes),
+        lifetime=IMPERSONATION_S,
+        **({"iam_endpoint_override": f"{root}{path}"} if root else {}),
+    )
+
+
+def _own(access: Access, scopes: Sequence[str]) -> Any:
     """Return the credentials that the user has given, or else those that the machine has."""
     if access.key_file:
         key = load_key(access.key_file)
@@ -185,7 +242,7 @@ def _source(access: Access, scopes: Sequence[str]) -> Any:
         source, _ = google.auth.default(scopes=list(scopes))
     except exceptions.GoogleAuthError as exc:
         raise PluginError(
-            f"there is no key_file_path, and no default credentials can be used: {one_line(str(exc))}"
+            f"there is no key_file_path, and no default credentials can be used: {masked(str(exc))}"
         ) from exc
     return source
 

@@ -1,0 +1,45 @@
+"""The process that workers are forked from.
+
+This module imports next to nothing, so that the fork server can be started before all else: it loads the pipeline on
+another core while this process loads the same and reads the configuration.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import tempfile
+from multiprocessing import forkserver
+from multiprocessing.context import ForkServerContext
+
+from cloudmarker.errors import ConfigError
+
+_PRELOAD = ["cloudmarker._process", "cloudmarker.plugins", "cloudmarker.findings"]
+"""What every worker needs, or many do: it is loaded once."""
+_LONGEST_TMPDIR = 70
+"""The fork server listens at a socket two levels below the temporary directory; such a path has 108 bytes at most."""
+
+
+def context() -> ForkServerContext:
+    """Return the multiprocessing context of the workers.
+
+    A fork server: workers start in milliseconds from a process that has the pipeline loaded and no threads, and
+    inherit no file descriptor but their own.
+    """
+    found = multiprocessing.get_context("forkserver")
+    found.set_forkserver_preload(_PRELOAD)
+    return found
+
+
+def start() -> None:
+    """Start the fork server unless it runs.
+
+    Raises:
+        ConfigError: the path of the directory for temporary files is too long.
+    """
+    context()
+    if len(tempfile.gettempdir()) > _LONGEST_TMPDIR:
+        raise ConfigError(
+            f"the path of the directory for temporary files is too long for a socket: set TMPDIR to one of at most "
+            f"{_LONGEST_TMPDIR} characters, such as /tmp (it is {tempfile.gettempdir()})"
+        )
+    forkserver.ensure_running()

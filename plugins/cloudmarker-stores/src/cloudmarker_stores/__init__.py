@@ -1,0 +1,1 @@
+"""Stores for cloudmarker that talk to a server. Importing this package, or a plugin's module, imports no SDK."""
