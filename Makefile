@@ -61,6 +61,7 @@ checks: test coverage lint docs
 reference: $(VENV)/.distributions
 	$(BIN)/python tools/commandline.py docs/commandline.md
 	$(BIN)/python tools/record_fields.py docs/records.md
+	$(BIN)/python tools/azure_types.py docs/azure.md
 
 # The wheel is built from the sdist, so that every dist also proves that the sdist is whole.
 dist: $(VENV)/.dist

@@ -19,6 +19,10 @@ import pytest
 import yaml
 from cloudmarker.cli import main
 from cloudmarker.plugins import registry
+from hypothesis import settings
+
+settings.register_profile("any machine", deadline=None)  # how long an example takes is no part of a rule
+settings.load_profile("any machine")
 
 
 class Site:

@@ -161,7 +161,7 @@ def test_a_distribution_adds_plugins_to_the_base_config(site):
     site.install("acme-base", hook)
     assert load([]).data["plugins"]["spare"] == {"plugin": "mockcloud", "params": {}}
     text = site.run("--print-base-config").stdout
-    assert "  mockevent:\n    plugin: mockevent\n  spare:\n    plugin: mockcloud\n\naudits:\n" in text
+    assert "\n  spare:\n    plugin: mockcloud\n" in text[: text.index("\naudits:\n")]
     assert text.startswith("# Base configuration\n")
 
 

@@ -132,6 +132,39 @@ def test_a_killed_store_loses_nothing(case, store, cloud, slow_s):
     case.replay_delivers_all(everything, twice=True)  # what was under way at the kill may have got through
 
 
+def test_a_killed_alert_loses_nothing(case):
+    case.configure(count=9000, delay_s=0.0002)
+    case.command.configure(
+        {
+            "cloud": {"plugin": "faulty_plugins.Cloud", "params": {"count": 9000, "delay_s": 0.0002}},
+            "server": {"plugin": "server_store.ServerStore", "params": {"path": str(case.server.directory)}},
+        },
+        audits={"a": {"stores": [], "events": ["mockevent", "firewallruleevent"], "alerts": ["server"]}},
+    )
+    case.server.behave(slow_s=0.1)
+    process = case.command.start("run", "--json")
+    pid = int(case.command.logged(r"a_server: started, process (\d+)")[1])
+    case.command.logged("Audit a begins")
+    time.sleep(1)
+    os.kill(pid, signal.SIGKILL)
+    code, worker = case.ended(process)
+    assert (code, worker["kind"], worker["outcome"]) == (1, "alert", "killed")
+    case.replay_delivers_all(case.emitted(worker, 3000 - 2), twice=True)
+
+
+def test_a_record_that_neither_the_server_nor_the_dead_letters_take_stays_in_the_spool(case):
+    case.configure(count=100)
+    (case.state / "dead-letters").mkdir(parents=True, mode=0o700)
+    (case.state / "dead-letters" / "a_server.jsonl").symlink_to("/dev/full")
+    case.state.chmod(0o700)
+    case.server.behave(refuse_every=50)
+    code, worker = case.run()
+    assert code == 1
+    assert worker["delivery"] == {"emitted": 102, "delivered": 100, "rejected": 0, "spooled": 2, "lost": 0}
+    (case.state / "dead-letters" / "a_server.jsonl").unlink()
+    case.replay_delivers_all(case.emitted(worker, 100))
+
+
 def test_a_server_that_is_gone_beside_a_healthy_store_costs_that_one_nothing(case):
     case.configure("ServerStore", ("server", "filestore"), count=3000)
     case.server.behave(down=True)

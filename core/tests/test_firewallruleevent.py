@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import pytest
 from cloudmarker.contracts import Event
-from cloudmarker.events.firewallruleevent import DEFAULT_PORTS, FirewallRuleEvent
+from cloudmarker.events.firewallruleevent import FirewallRuleEvent
 from cloudmarker.fields import validate
 from cloudmarker.findings import fingerprint
+from cloudmarker.firewall import DEFAULT_PORTS
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -181,7 +182,8 @@ def test_a_rule_for_every_port_is_critical(every):
     ("field", "value"),
     [
         ("enabled", False), ("enabled", "false"), ("enabled", 0), ("direction", "out"), ("direction", "Outbound"),
-        ("direction", "EGRESS"), ("access", "deny"), ("access", "Deny"), ("access", "block"),
+        ("direction", "EGRESS"), ("access", "deny"), ("access", "Deny"), ("access", "block"), ("access", "next"),
+        ("access", "goto_next"),
     ],
 )  # fmt: skip
 def test_disabled_outbound_and_deny_rules_are_silent(field, value):

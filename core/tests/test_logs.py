@@ -19,7 +19,12 @@ def logging_state() -> Iterator[None]:
     """Put logging back as it was."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
+    known = [logger for logger in logging.root.manager.loggerDict.values() if isinstance(logger, logging.Logger)]
+    before = [(logger, logger.level, logger.disabled) for logger in known]
     yield
+    for logger, set_level, disabled in before:
+        logger.setLevel(set_level)
+        logger.disabled = disabled
     for handler in root.handlers:
         if handler not in handlers:
             handler.close()

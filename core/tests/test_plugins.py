@@ -37,7 +37,7 @@ def good(site):
 
 def test_core_registers_its_own_plugins_first():
     names = list(registry().plugins)
-    assert names[:4] == ["mockcloud", "mockevent", "firewallruleevent", "filestore"]
+    assert names[:5] == ["mockcloud", "mockevent", "firewallruleevent", "internetexposureevent", "filestore"]
     assert {registry().plugins[name].distribution for name in names[:4]} == {"cloudmarker"}
     assert registry().base_configs[0][0] == "cloudmarker"
     assert {"run", "plugins", "config"} <= set(registry().commands)

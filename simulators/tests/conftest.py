@@ -67,8 +67,8 @@ class AzureClient(Client):
     def read(self, path):
         return self.call(f"{path}?api-version=2024-05-01")
 
-    def pages(self, path):
-        url = f"{path}?api-version=2024-05-01"
+    def pages(self, path, **query):
+        url = f"{path}?{urllib.parse.urlencode({'api-version': '2024-05-01', **query})}"
         while url:
             page = self.get(url)
             yield page
@@ -127,6 +127,16 @@ def _base64(data):
 @pytest.fixture
 def azure_client():
     return AzureClient
+
+
+@pytest.fixture(scope="session")
+def azure_client_class():
+    return AzureClient
+
+
+@pytest.fixture(scope="session")
+def google_client_class():
+    return GoogleClient
 
 
 @pytest.fixture

@@ -86,6 +86,77 @@ def test_a_body_can_be_cut(client):
         client.call(PROJECTS)
 
 
+def test_a_web_page_can_come_in_place_of_the_body(client):
+    client.simulator.faults.append(Fault("projects", content="html"))
+    with pytest.raises(json.JSONDecodeError):
+        client.call(PROJECTS)
+    client.simulator.faults[-1] = Fault("projects", content="html", status=503)
+    assert client.simulator.statuses[200] == 2  # the login and the page
+    with pytest.raises(json.JSONDecodeError):
+        client.call(PROJECTS)
+    assert client.simulator.statuses[503] == 1
+
+
+def test_a_body_can_be_half_of_what_it_should_be(client):
+    client.simulator.faults.append(Fault("projects", content="malformed"))
+    with pytest.raises(json.JSONDecodeError):
+        client.call(PROJECTS)
+
+
+def test_a_share_of_the_calls_can_be_hit_and_it_is_the_same_ones_every_time(client):
+    found = []
+    for _ in range(2):
+        client.simulator.faults[:] = [Fault("projects", status=500, rate=0.3)]
+        found.append([client.call(PROJECTS)[0] for _ in range(40)])
+    assert found[0] == found[1]
+    assert 5 < found[0].count(500) < 20
+
+
+def test_a_token_can_expire_in_the_middle(client):
+    client.simulator.faults.append(Fault("projects", expire_token=True, times=1))
+    status, body, _ = client.call(PROJECTS)
+    assert (status, "expired" in body["error"]["message"]) == (401, True)
+    assert client.call(PROJECTS)[0] == 401
+    client.log_in()
+    assert client.call(PROJECTS)[0] == 200
+
+
+def test_pages_can_go_round_in_a_circle(client, azure_client):
+    client.simulator.faults.append(Fault("projects", next_link="loop"))
+    page = client.get(PROJECTS)
+    again = client.get(f"{PROJECTS}?pageToken={page['nextPageToken']}")
+    assert (again["projects"], again["nextPageToken"]) == (page["projects"], page["nextPageToken"])
+    with AzureSimulator(faults=[Fault("/subscriptions", next_link="loop")]) as simulator:
+        azure = azure_client(simulator)
+        azure.log_in()
+        page = azure.get("/subscriptions?api-version=2022-12-01")
+        assert azure.get(page["nextLink"]) == page
+
+
+def test_a_next_link_can_lead_to_another_host_and_who_goes_there_is_seen(azure_client):
+    with AzureSimulator(faults=[Fault("/subscriptions", next_link="foreign")]) as simulator:
+        client = azure_client(simulator)
+        client.log_in()
+        link = client.get("/subscriptions?api-version=2022-12-01")["nextLink"]
+        port = client.root.rpartition(":")[2]
+        assert link.startswith(f"https://127.0.0.1:{port}/subscriptions?")
+        assert set(simulator.hosts) == {f"localhost:{port}"}
+        client.get(link)
+        assert simulator.hosts[f"127.0.0.1:{port}"] == 1
+        simulator.faults[:] = [Fault("/subscriptions", next_link="https://example.com/x")]
+        assert client.get("/subscriptions?api-version=2022-12-01")["nextLink"] == "https://example.com/x"
+
+
+def test_every_answer_can_come_late_and_none_holds_up_another(azure_client):
+    with AzureSimulator(latency_s=0.2) as simulator:
+        client = azure_client(simulator)
+        client.log_in()
+        start = time.monotonic()
+        with ThreadPoolExecutor(8) as pool:
+            assert [status for status, _, _ in pool.map(client.read, ["/subscriptions"] * 8)] == [200] * 8
+        assert 0.2 <= time.monotonic() - start < 1.2
+
+
 def test_a_rule_with_an_unknown_key_is_refused():
     with pytest.raises(ValueError, match="unknown key 'sttus'"):
         Fault.from_json({"path": "x", "sttus": 500})

@@ -297,10 +297,10 @@ class _Schedule(Generic[T]):
         now = time.monotonic()
         while self._parked and self._parked[0][0] <= now:
             _, _, job = heappop(self._parked)
-            if self._may(job, now):
+            if self._may(job):
                 return job, None
         while len(self._parked) < PARKED and (following := self._following()) is not None:
-            if self._may(following, now):
+            if self._may(following):
                 return following, None
         return None, self._parked[0][0] if self._parked else None
 
@@ -310,10 +310,10 @@ class _Schedule(Generic[T]):
                 return jobs.popleft()
         return next(self._new, None)
 
-    def _may(self, job: Job[T], now: float) -> bool:
+    def _may(self, job: Job[T]) -> bool:
         """Return whether the *job* may take a step; if not, let it wait."""
         at = -math.inf if self._ready_at is None else self._ready_at(job.key, self._lanes[job.lane])
-        if at <= now:
+        if at <= time.monotonic():
             return True
         self._park(at, job)
         return False

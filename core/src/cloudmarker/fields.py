@@ -175,6 +175,10 @@ class InternetExposureEventCom(EventCom):
     ]
     public_addresses: Annotated[list[str], Means("its public addresses; references of those that are not known")]
     load_balancers: Annotated[list[str], Means("references of the load balancers that pass connections on to it")]
+    uncertain: Annotated[
+        list[str],
+        Means("references of what may open more, or all: rules and firewalls whose effect on it is not known"),
+    ]
 
 
 class CoverageCom(Com):

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from cloudmarker.errors import ConfigError
 from cloudmarker.plugins import registry
 from cloudmarker.results import AuditResult
 from cloudmarker.supervisor import AuditRun, run_audits
@@ -60,9 +61,15 @@ def run(
     hooks = registry()
     version = new_version()
     audits = [AuditRun(key, version, config) for key in audit_keys]
-    for audit in audits:
-        audit.on_begin = hooks.audit_begin
-        audit.start()
+    try:
+        for audit in audits:
+            audit.on_begin = hooks.audit_begin
+            audit.start()
+    except ConfigError:
+        for audit in audits:
+            audit.kill()
+            audit.discard()
+        raise
     return run_audits(audits, on_tick=watch(audits) if watch else None, on_end=hooks.audit_end)
 
 

@@ -127,11 +127,12 @@ def _render(audits: Sequence[AuditRun], rates: _Rates) -> Table:
             count = latest.records_out if plugin.kind == "cloud" else latest.records_in
             name = f"{audit.info.key}_{plugin.key} ({plugin.kind})"
             state = plugin.outcome or latest.outcome
+            rate = rates.rate(name, count)
             table.add_row(
                 name,
                 f"{latest.records_in:,}" if plugin.kind != "cloud" else "",
                 f"{latest.records_out:,}" if plugin.kind in ("cloud", "event") else "",
-                f"{rates.rate(name, count):,.0f}" if state is None else state,
+                (f"{rate:,.0f}" if rate else "") if state is None else state,
                 visible(latest.reading) if plugin.kind == "cloud" else "",
             )
     return table

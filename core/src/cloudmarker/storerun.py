@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-import select
 import time
+from multiprocessing import connection
 
 from cloudmarker._journal import DELIVERED, REJECTED, Journal
 from cloudmarker.channel import RecordBatch
@@ -51,6 +51,7 @@ class WorkerRun:
         self.deadline: float | None = None
         self.journal = journal or Journal()
         self._report = report
+        self._letters_failed = False
         self._woken, self._waker = os.pipe()
         os.set_blocking(self._waker, False)
 
@@ -76,7 +77,7 @@ class WorkerRun:
         """Wait, but not through the beginning of a stop."""
         if self._woken < 0:
             time.sleep(seconds)
-        elif select.select([self._woken], [], [], max(0.0, seconds))[0]:
+        elif connection.wait([self._woken], seconds):
             os.read(self._woken, 1)
 
     # What the worker calls
@@ -104,7 +105,9 @@ class WorkerRun:
         try:
             self._report.reject(whole, exc)
         except OSError as failure:
-            _log.error("%s: the dead letters cannot be written: %s", self.worker, failure)
+            if not self._letters_failed:
+                self._letters_failed = True
+                _log.error("%s: dead letters cannot be written, records stay in the spool: %s", self.worker, failure)
             self.journal.take(position)
         else:
             self._report.rejected += self.journal.settle(position, 1, REJECTED)

@@ -147,7 +147,6 @@ def test_a_parent_that_cannot_have_the_list_is_not_asked(deep_tenant):
     [
         ({"status": 500}, "failed", "HTTP 500"),
         ({"status": 403}, "denied", "HTTP 403"),
-        ({"status": 429, "headers": {"Retry-After": "60"}}, "throttled", "HTTP 429"),
         ({"reset": True}, "failed", "no answer"),
         ({"status": 200, "body": "<html>"}, "failed", "not JSON"),
     ],

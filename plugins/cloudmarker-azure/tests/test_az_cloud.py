@@ -69,7 +69,7 @@ def test_tenants_of_the_simulator_give_records_of_the_common_model(tenant, state
         assert simulator.refused == 0
     assert [problem for record in records for problem in validate(record["com"])] == []
     types = {record["ext"]["record_type"] for record in records}
-    assert types == {"subscription", "resource_group", "nsg", "security_rule", "coverage"}
+    assert types == {"subscription", "resource_group", "resource", "nsg", "security_rule", "coverage"}
     assert set(coverage_of(records).values()) == states
 
 

@@ -8,7 +8,6 @@ import pytest
 import yaml
 from cloudmarker.contracts import Cloud
 from cloudmarker_azure._hooks import cloudmarker_plugins
-from cloudmarker_azure._table import TABLE
 from cloudmarker_azure.azcloud import AzCloud
 
 DISTRIBUTION = Path(__file__).parents[1]
@@ -42,18 +41,6 @@ def test_the_page_lists_every_parameter_with_its_default_and_no_other():
     for name, parameter in parameters.items():
         if parameter.default is not None:
             assert rows[name].strip() == f"{parameter.default:g}" if name != "cloud" else parameter.default
-
-
-@pytest.mark.skipif(not PAGE.is_file(), reason="the documentation is not here")
-def test_the_page_lists_every_row_of_the_table():
-    text = PAGE.read_text()
-    for row in TABLE:
-        path = row.path if row.scope == "tenant" else f"/subscriptions/{{id}}{row.path}"
-        assert re.search(
-            rf"^\| `{row.record_type}` .* `{re.escape(path)}` \| {row.api_version} \|$", text, re.MULTILINE
-        )
-        for part in row.parts:
-            assert f"| `{part.record_type}` |" in text
 
 
 def test_every_parameter_is_described_in_the_class():

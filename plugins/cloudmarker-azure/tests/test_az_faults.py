@@ -44,7 +44,7 @@ class Audit:
         self.records = [record for record in records if "raw" in record]
         self.types = Counter(record["ext"]["record_type"] for record in self.records)
         covered = [record["com"] for record in records if "raw" not in record]
-        covered = [com for com in covered if com["resource_type"] in TYPES]
+        covered = [com for com in covered if com["error"] != "left out by the parameter record_types"]
         self.coverage = {(com["scope"], com["resource_type"]): (com["state"], com["count"]) for com in covered}
         assert len(self.coverage) == len(covered), "a scope and type is covered twice"
         self.errors = {(com["scope"], com["resource_type"]): com["error"] for com in covered}
@@ -200,21 +200,62 @@ def test_an_item_sent_twice_is_one_record(small_tenant):
     assert found.without_tenant() == {**ALL_OK, (ALPHA, "resource_group"): ("ok", 1)}
 
 
-def test_ten_faults_at_once_leave_the_healthy_list(small_tenant):
-    found = audit(
-        small_tenant,
-        Fault(f"{ALPHA}/resourcegroups", reset=True),
-        Fault(ALPHA_NSGS, status=403),
-        Fault(f"{BETA}/resourcegroups", status=429),
+def test_ten_faults_at_once_leave_everything_else_and_say_exactly_what_is_missing():
+    network, compute, storage = (
+        "providers/Microsoft.Network",
+        "providers/Microsoft.Compute",
+        "providers/Microsoft.Storage",
     )
-    assert found.without_tenant() == {
-        (ALPHA, "resource_group"): ("failed", 0),
-        (ALPHA, "nsg"): ("denied", 0),
-        (ALPHA, "security_rule"): ("denied", 0),
-        (BETA, "resource_group"): ("throttled", 0),
-        (BETA, "nsg"): ("ok", 1),
-        (BETA, "security_rule"): ("ok", 1),
+    with AzureSimulator(subscriptions=3, scale=4, seed=1, page_size=2) as simulator:
+        expected = Audit(list(AzCloud(**simulator.settings).read()), simulator)
+        (one, two, three) = sorted({scope for scope, _ in expected.coverage if scope.startswith("/subscriptions/")})
+        asked = len(simulator.requests)
+        simulator.faults += [
+            Fault(f"{one}/{network}/networkInterfaces", status=403),
+            Fault(f"{one}/{network}/loadBalancers", status=429, headers={"Retry-After": "60"}),
+            Fault(f"{one}/{compute}/disks", reset=True),
+            Fault(f"{one}/{compute}/snapshots", truncate_bytes=50),
+            Fault(f"{two}/{compute}/images", content="html"),
+            Fault(f"{two}/{network}/routeTables", content="malformed"),
+            Fault(f"{two}/{network}/bastionHosts", next_link="loop"),
+            Fault(f"{two}/{network}/azureFirewalls", next_link="foreign"),
+            Fault(f"{three}/{network}/publicIPAddresses.*skiptoken", status=500),
+            Fault(f"{three}/providers/Microsoft.Cache/redis", status=404),
+            # These two pass, and cost nothing.
+            Fault(f"{three}/{storage}/storageAccounts", expire_token=True, times=1),
+            Fault(f"{three}/resourcegroups", delay_s=0.3, times=1),
+        ]
+        found = Audit(list(AzCloud(**simulator.settings, retry_deadline_s=2).read()), simulator)
+        assert simulator.refused == 0
+        assert len(simulator.hosts) == 1
+        methods = {(method, "/oauth2/" in path) for method, path in simulator.requests[asked:]}
+        assert methods == {("GET", False), ("POST", True)}
+        assert all(fault.hits for fault in simulator.faults)
+    broken = {
+        (one, "nic"): ("denied", 0),
+        (one, "lb"): ("throttled", 0),
+        (one, "disk"): ("failed", 0),
+        (one, "snapshot"): ("failed", 0),
+        (two, "image"): ("failed", 0),
+        (two, "route_table"): ("failed", 0),
+        (two, "bastion"): ("failed", 2),
+        (two, "azure_firewall"): ("failed", 2),
+        (three, "public_ip"): ("failed", 2),
+        (three, "redis"): ("failed", 0),
+        (three, "redis_firewall_rule"): ("failed", 0),
     }
+    assert found.coverage == {**expected.coverage, **broken}
+    kinds = {(scope.rpartition("/")[2], kind) for scope, kind in broken}
+
+    def healthy(audit):
+        return Counter(
+            (record["ext"]["record_type"], record["com"]["reference"])
+            for record in audit.records
+            if (record["ext"]["subscription_id"], record["ext"]["record_type"]) not in kinds
+        )
+
+    assert healthy(found) == healthy(expected)
+    assert max(healthy(found).values()) == 1
 
 
 @pytest.mark.parametrize(("status", "state"), [(403, "denied"), (500, "failed"), (429, "throttled")])

@@ -30,7 +30,15 @@ def test_a_provider_that_is_not_registered_is_disabled(status, code):
     assert answer(status, code, "x").state == "disabled"
 
 
-@pytest.mark.parametrize("code", ["SubscriptionNotFound", "ResourceNotFound", "InvalidResourceType"])
+def test_a_type_that_is_not_offered_is_disabled_and_one_that_is_in_other_versions_is_failed():
+    message = "The resource type could not be found in the namespace 'Microsoft.X' for api version '2017-12-01'."
+    assert answer(404, "InvalidResourceType", message).state == "disabled"
+    versions = f"{message} The supported api-versions are '2018-01-01'."
+    assert answer(404, "InvalidResourceType", versions).state == "failed"
+    assert answer(400, "InvalidResourceType", message).state == "failed"
+
+
+@pytest.mark.parametrize("code", ["SubscriptionNotFound", "ResourceNotFound", "NoSuchThing"])
 def test_any_other_404_is_failed_as_something_may_be_there(code):
     outcome = answer(404, code, "gone")
     assert (outcome.state, outcome.again) == ("failed", False)

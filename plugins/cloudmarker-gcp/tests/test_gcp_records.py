@@ -200,7 +200,7 @@ def test_an_instance_names_its_disks_boot_disk_first_and_who_made_it():
     }
     com = _records.instance(SCOPE, item, None)["com"]
     assert com["disks"] == [f"{NAME}/zones/us-east1-b/disks/boot", f"{NAME}/zones/us-east1-b/disks/data"]
-    assert com["compute_group"] == f"{NAME}/zones/us-east1-b/instanceGroupManagers/web"
+    assert com["compute_group"] == f"{NAME}/zones/us-east1-b/instanceGroups/web"
     assert (com["os"], com["secure_boot"], com["vtpm"], com["confidential"]) == ("linux", True, False, True)
     assert com["ip_forwarding"] is False
 

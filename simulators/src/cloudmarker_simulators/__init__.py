@@ -11,6 +11,7 @@ or from recorded answers. They check credentials, page, and refuse whatever is n
 
 from cloudmarker_simulators._files import DataError, ExpectedFinding, expected_findings, tenants
 from cloudmarker_simulators._quotas import Quota
+from cloudmarker_simulators._sources import Refusal
 from cloudmarker_simulators.azure import AzureSimulator
 from cloudmarker_simulators.faults import Fault
 from cloudmarker_simulators.gcp import GCPSimulator
@@ -22,6 +23,7 @@ __all__ = [
     "Fault",
     "GCPSimulator",
     "Quota",
+    "Refusal",
     "expected_findings",
     "tenants",
 ]

@@ -42,7 +42,9 @@ class AzureMemorySource(MemorySource):
         for item in self._items():
             for id_ in ids_in(item):
                 where = ArmPath.parse(id_)
-                found[where.path] = where.type
+                found[where.path] = where.type or (
+                    "microsoft.resources/resourcegroups" if where.group else CONTAINERS[0]
+                )
         return Counter(found.values())
 
     def rows(
@@ -58,15 +60,12 @@ class AzureMemorySource(MemorySource):
         found: dict[str, JsonObject] = {}
         for item in self._items():
             where = ArmPath.parse(item["id"])
-            top = where.path.count("/") in (2, 4) or (where.group and where.path.count("/") == 8)
-            if not top or where.path in found or (chosen is not None and where.subscription not in chosen):
+            name, type_ = item.get("name") or item.get("displayName"), _type_of(where)
+            if where.path in found or not _has_row(where) or (type_ in CONTAINERS) != (table == "resourcecontainers"):
                 continue
-            row = graph_row({**item, "name": item.get("name") or item.get("displayName"), "type": where.type},
-                            where.subscription, self.tenant)  # fmt: skip
-            if (row["type"] in CONTAINERS) != (table == "resourcecontainers"):
-                continue
-            if wanted is None or row["type"] in wanted:
-                found[where.path] = row if columns is None else {name: row.get(name) for name in columns}
+            if (chosen is None or where.subscription in chosen) and (wanted is None or type_ in wanted):
+                row = graph_row({**item, "name": name, "type": type_}, where.subscription, self.tenant)
+                found[where.path] = row if columns is None else {column: row.get(column) for column in columns}
         return [found[path] for path in sorted(found)]
 
     def members(self, group: str) -> list[str] | None:
@@ -80,6 +79,18 @@ class AzureMemorySource(MemorySource):
         for path, collection in self.collections.items():
             if not path.endswith("/resources"):
                 yield from (item for item in collection.items if str(item.get("id", "")).startswith("/subscriptions/"))
+
+
+def _type_of(where: ArmPath) -> str:
+    """Return the type of a resource, in lower case; the ids of subscriptions and their groups do not name it."""
+    if where.type:
+        return where.type
+    return CONTAINERS[1] if where.group else CONTAINERS[0]
+
+
+def _has_row(where: ArmPath) -> bool:
+    """Say whether Resource Graph has it: a subscription, a resource group, or a resource of such a group."""
+    return where.path.count("/") in (2, 4) or (bool(where.group) and where.path.count("/") == 8)
 
 
 def ids_in(resource: JsonObject) -> Iterator[str]:

@@ -14,6 +14,7 @@ from cloudmarker_simulators._azure_data import subscription_of
 from cloudmarker_simulators._azure_graph import CONTAINERS, graph_row
 from cloudmarker_simulators._azure_paths import normalise
 from cloudmarker_simulators._http import JsonObject
+from cloudmarker_simulators._sizes import Size
 from cloudmarker_simulators._sources import Collection, Refusal
 from cloudmarker_simulators._stamps import (
     EvenlyJoinedItems,
@@ -39,27 +40,6 @@ _NAMESPACE = uuid.UUID("2b0f6f0e-7f4f-4b53-9a2d-4a1f0c7c9d10")
 _UNIT = re.compile(r"u([0-9a-f]{4})([0-9a-f]{6})(?![0-9a-f])")
 _TAIL = re.compile(r"-([0-9a-f]{5})([0-9a-f]{7})(?=/|$|\?)")
 _MANAGEMENT = "/providers/microsoft.management/managementgroups"
-
-
-@dataclass(frozen=True)
-class Size:
-    """How large a synthetic tenant is, and which of all such tenants it is.
-
-    Attributes:
-        scopes: number of subscriptions or projects.
-        scale: units in each of them; a unit has one or two resources of most types.
-        seed: equal seeds give equal tenants, byte for byte.
-    """
-
-    scopes: int = 3
-    scale: int = 1
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.scopes <= 0xFFFF:
-            raise ValueError("a synthetic tenant has 1 to 65535 subscriptions or projects")
-        if not 0 <= self.scale <= 0xFFFFFF:
-            raise ValueError("the scale of a synthetic tenant is from 0 to 16777215")
 
 
 @dataclass(frozen=True)

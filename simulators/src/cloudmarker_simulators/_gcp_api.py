@@ -1,24 +1,33 @@
-"""Google Cloud as a handler: the token endpoint, and the reading half of its REST APIs under one root."""
+"""Google Cloud as a handler: the token endpoints, and the reading half of its REST APIs under one root."""
 
 from __future__ import annotations
 
-import base64
-import binascii
+import datetime as dt
 import re
-from typing import Any
+from collections.abc import Sequence
+from urllib.parse import parse_qs
 
 from cloudmarker_simulators import _gcp_errors as errors
-from cloudmarker_simulators._gcp_paths import GooglePath, singular
-from cloudmarker_simulators._gcp_source import COMPUTE, GoogleSource
+from cloudmarker_simulators import _gcp_scopes as scopes
+from cloudmarker_simulators._gcp_pages import BadRequestError, aggregate_page, page
+from cloudmarker_simulators._gcp_paths import GooglePath, service_of, singular
+from cloudmarker_simulators._gcp_source import GoogleSource
 from cloudmarker_simulators._gcp_tokens import TokenEndpoint
 from cloudmarker_simulators._http import Handler, JsonObject, Request, Response, json_response
-from cloudmarker_simulators._sources import Aggregate, Collection
+from cloudmarker_simulators._quotas import Quotas
+from cloudmarker_simulators._sources import Collection
 from cloudmarker_simulators._tokens import Tokens
 
-MAX_COMPUTE_RESULTS = 500
-_READING_POSTS = (":getIamPolicy",)
-_STATE_FILTER = re.compile(r"(?:lifecycleState|state)\s*[:=]\s*(\w+)", re.IGNORECASE)
-_EMPTY_PAGE = "NO_RESULTS_ON_PAGE"
+MAX_ASSETS = 1000
+EMPTY_POLICY = {"etag": "ACAB"}
+"""The IAM policy of what nobody has granted anything on."""
+
+_READING_POSTS = (":getIamPolicy", ":generateAccessToken")
+_IMPERSONATION = re.compile(r"/v1/projects/-/serviceAccounts/([^/:]+):generateAccessToken")
+_ACCOUNT = re.compile(r"[^@]+@[\w.-]+\.gserviceaccount\.com")
+_ASSETS = re.compile(r"/v1/((?:organizations|folders|projects)/[^/]+)/assets")
+_SERVICES = re.compile(r"/v1/projects/[^/]+/services")
+_ABOVE = re.compile(r"/[^/]+/(?:organizations|folders)/[^/]+(/\w+)?|/compute/v1/locations/global/firewallPolicies")
 
 
 class GoogleAPI:
@@ -29,10 +38,13 @@ class GoogleAPI:
         tokens: the access tokens it has issued.
     """
 
-    def __init__(self, source: GoogleSource, token_endpoint: TokenEndpoint, tokens: Tokens) -> None:
+    def __init__(
+        self, source: GoogleSource, token_endpoint: TokenEndpoint, tokens: Tokens, quotas: Quotas | None = None
+    ) -> None:
         self._source = source
         self._token_endpoint: Handler = token_endpoint
         self._tokens = tokens
+        self._quotas = quotas
 
     def __call__(self, request: Request) -> Response:
         if request.path == "/token" and request.method == "POST":
@@ -41,40 +53,83 @@ class GoogleAPI:
             return errors.google_error(405, headers={"Allow": "GET"})
         if problem := self._tokens.problem(request.bearer_token):
             return errors.unauthorized(problem)
+        if match := _IMPERSONATION.fullmatch(request.path):
+            return self._impersonate(match[1])
         try:
             return self._read(request)
-        except _BadRequestError as exc:
+        except BadRequestError as exc:
             return errors.google_error(400, str(exc))
+
+    def _impersonate(self, account: str) -> Response:
+        """Answer with a token of another service account; any will do."""
+        if not _ACCOUNT.fullmatch(account):
+            return errors.denied("iam.serviceAccounts.getAccessToken", f"serviceAccounts/{account}")
+        expires = dt.datetime.now(dt.timezone.utc) + dt.timedelta(seconds=self._tokens.lifetime_s)
+        return json_response(
+            200, {"accessToken": self._tokens.issue(), "expireTime": expires.strftime("%Y-%m-%dT%H:%M:%SZ")}
+        )
 
     def _read(self, request: Request) -> Response:
         path = request.path
+        service = service_of(path)
         host, slash, rest = path[1:].partition("/")
         if host.endswith("googleapis.com") and slash and self._source.collection(path) is None:
             path = f"/{rest}"
         where = GooglePath.parse(path)
+        if self._quotas is not None and self._quotas.take((service, where.project)).wait_s:
+            return errors.rate_limited(service, f"projects/{self._source.project_number(where.project)}")
         if refusal := self._refused(path, where) or self._unreachable(where):
             return refusal
-        if path == "/v3/projects":
-            return self._page(request, where, self._children(request))
-        if (collection := self._source.collection(path)) is not None:
-            if path in ("/v1/projects", "/v3/projects:search"):
-                collection = _filtered(request, collection)
-            return self._page(request, where, collection)
+        return self._answer(request, where)
+
+    def _answer(self, request: Request, where: GooglePath) -> Response:
+        path, size = where.path, self._source.page_size
+        if (collection := scopes.listed(self._source, request)) is not None:
+            return page(request, where, collection, size)
+        if match := _ASSETS.fullmatch(path):
+            return self._assets(request, where, match[1])
+        if _SERVICES.fullmatch(path) and self._source.knows(f"/v1/projects/{where.project}"):
+            return page(request, where, self._services(request, where), size)
+        if (collection := self._source.collection(self._keyed(path, request))) is not None:
+            return page(request, where, collection, size)
         if (resource := self._source.resource(path)) is not None:
             return json_response(200, resource)
         return self._not_held(request, where)
 
+    @staticmethod
+    def _keyed(path: str, request: Request) -> str:
+        """Return *path* with the parameter that decides what is listed there, where there is one."""
+        for name, spelled in (("project", "project"), ("parentid", "parentId")):
+            if value := request.query.get(name):
+                return f"{path}?{spelled}={value}"
+        return path
+
     def _not_held(self, request: Request, where: GooglePath) -> Response:
         """Answer for a path at which the source has nothing: an empty list if there can be one, else an error."""
+        size = self._source.page_size
         if where.is_compute and where.rest.startswith("aggregated/") and where.rest.count("/") == 1:
             aggregate = self._source.aggregate(where.path)
             if aggregate is not None:
-                return self._aggregate_page(request, where, aggregate)
-        if not where.project or not self._source.knows(f"/v1/projects/{where.project}"):
-            return errors.no_project(where.project, says_so=where.is_compute or not where.project)
-        if not where.is_list:
+                return aggregate_page(request, where, aggregate, size)
+        if (unlisted := self._source.collection(where.path)) is not None:  # whatever the parameters say
+            return page(request, where, unlisted, size)
+        if where.path.endswith(":getIamPolicy") and self._source.knows(where.path.removesuffix(":getIamPolicy")):
+            return json_response(200, EMPTY_POLICY)
+        if not where.project and _ABOVE.fullmatch(where.path):
+            return self._empty_above(request, where)
+        project = where.project or (request.query.get("project", "") if where.path == "/storage/v1/b" else "")
+        if not project or not self._source.knows(f"/v1/projects/{project}"):
+            return errors.no_project(project, says_so=where.is_compute or not project)
+        if not where.is_list and where.project:
             return errors.google_error(404, f"The resource '{where.path}' was not found")
-        return self._unknown_scope(where) or self._page(request, where, Collection("items", []))
+        return self._unknown_scope(where) or page(request, where, Collection("items", []), size)
+
+    def _empty_above(self, request: Request, where: GooglePath) -> Response:
+        """Answer for what an organization or folder does not have."""
+        parent = request.query.get("parentid") or "/".join(where.path.split("/")[2:4])
+        if where.path.count("/") < 4 or not self._source.knows(f"/v3/{parent}"):
+            return errors.google_error(403)
+        return page(request, where, Collection("items", []), self._source.page_size)
 
     def _unreachable(self, where: GooglePath) -> Response | None:
         if not where.is_compute or where.scope not in self._source.unreachable.get(where.project, ()):
@@ -105,100 +160,57 @@ class GoogleAPI:
             return errors.no_project(where.project, says_so=where.is_compute)
         return None
 
-    def _children(self, request: Request) -> Collection:
-        parent = request.query.get("parent")
-        if not parent:
-            raise _BadRequestError("Field parent is required.")
-        everything = self._source.collection("/v3/projects:search")
-        items = everything.items if everything is not None else []
-        return Collection("projects", [item for item in items if item.get("parent") == parent])
+    def _services(self, request: Request, where: GooglePath) -> Collection:
+        """Return the services of a project; those of which a refusal says so are disabled."""
+        number = self._source.project_number(where.project)
+        known = self._source.collection(where.path)
+        items: list[JsonObject] = list(known.items) if known is not None else []
+        listed = {item["name"].rpartition("/")[2] for item in items}
+        for name, path in self._source.services(where.project).items():
+            if name not in listed:
+                items.append(_service(name, number, disabled=self._is_disabled(name, path)))
+        wanted = request.query.get("filter", "").partition(":")[2].upper()
+        if wanted:
+            items = [item for item in items if item.get("state", "ENABLED") == wanted]
+        return Collection("services", items)
 
-    def _page(self, request: Request, where: GooglePath, collection: Collection) -> Response:
-        if where.is_compute and request.query.get("filter"):
-            raise _BadRequestError("This stand-in does not evaluate filters.")
-        start, end = self._slice(request, where)
-        items = list(collection.items[start:end])
-        body: dict[str, Any] = dict(collection.envelope)
-        if where.is_compute:
-            body = _compute_envelope(where, f"{singular(where.collection)}List")
-        if items:  # Google leaves empty fields out
-            body[collection.key] = items
-        return json_response(200, self._with_next(body, end, len(collection.items), where))
+    def _is_disabled(self, name: str, path: str) -> bool:
+        return any(
+            refusal.kind == "disabled" and refusal.what == name and refusal.matches(path)
+            for refusal in self._source.refusals
+        )
 
-    def _aggregate_page(self, request: Request, where: GooglePath, aggregate: Aggregate) -> Response:
-        if request.query.get("filter"):
-            raise _BadRequestError("This stand-in does not evaluate filters.")
-        start, end = self._slice(request, where)
-        scopes: dict[str, JsonObject] = {scope: {} for scope in aggregate.scopes}
-        for scope, item in aggregate.items[start:end]:
-            scopes[scope].setdefault(aggregate.key, []).append(item)
-        for scope, held in scopes.items():
-            if scope in aggregate.unreachable:
-                held["warning"] = _warning("UNREACHABLE", f"The scope '{scope}' is unreachable.", scope)
-            elif not held:
-                held["warning"] = _warning(
-                    _EMPTY_PAGE, f"There are no results for scope '{scope}' on this page.", scope
-                )
-        body = _compute_envelope(where, f"{singular(where.collection)}AggregatedList")
-        body["items"] = scopes
-        if aggregate.unreachable:
-            body["unreachables"] = sorted(aggregate.unreachable)
-        return json_response(200, self._with_next(body, end, len(aggregate.items), where))
-
-    def _slice(self, request: Request, where: GooglePath) -> tuple[int, int]:
-        size = self._source.page_size
-        for name in ("maxresults", "pagesize"):
-            if wanted := request.query.get(name):
-                if not wanted.isdigit() or (where.is_compute and int(wanted) > MAX_COMPUTE_RESULTS):
-                    raise _BadRequestError(f"Invalid value for field '{name}': '{wanted}'.")
-                size = min(size, int(wanted) or size)
-        start = _read_page_token(request.query.get("pagetoken"), where.path)
-        return start, start + size
-
-    def _with_next(self, body: dict[str, Any], end: int, total: int, where: GooglePath) -> dict[str, Any]:
-        if end < total:
-            body["nextPageToken"] = page_token(end, where.path)
-        return body
+    def _assets(self, request: Request, where: GooglePath, parent: str) -> Response:
+        parameters = parse_qs(request.target.partition("?")[2])
+        content = request.query.get("contenttype", "RESOURCE")
+        if content not in ("RESOURCE", "IAM_POLICY"):
+            raise BadRequestError(f"This stand-in has no assets of content type '{content}'.")
+        size = request.query.get("pagesize", "100")
+        if not size.isdigit() or not 0 <= int(size) <= MAX_ASSETS:
+            raise BadRequestError(f"pageSize is from 1 to {MAX_ASSETS}.")
+        patterns = [_compiled(pattern) for pattern in parameters.get("assetTypes", [])]
+        found: Sequence[JsonObject] | None = self._source.assets(
+            parent, lambda type_: not patterns or any(pattern.fullmatch(type_) for pattern in patterns), content
+        )
+        if found is None:
+            if where.project and not self._source.knows(f"/v1/projects/{where.project}"):
+                return errors.google_error(403)
+            return errors.not_enabled("cloudasset.googleapis.com", self._source.project_number(where.project))
+        envelope = {"readTime": "2025-11-20T08:00:00.000000Z"}
+        return page(request, where, Collection("assets", found, envelope), int(size) or 100)
 
 
-class _BadRequestError(ValueError):
-    """The call's parameters make no sense; the message says which."""
-
-
-def _compute_envelope(where: GooglePath, kind: str) -> dict[str, Any]:
-    path = f"projects/{where.project}/{where.rest}"
-    return {"kind": f"compute#{kind}", "id": path, "selfLink": f"{COMPUTE}/{path}"}
-
-
-def _warning(code: str, message: str, scope: str) -> JsonObject:
-    return {"code": code, "message": message, "data": [{"key": "scope", "value": scope}]}
-
-
-def _filtered(request: Request, collection: Collection) -> Collection:
-    """Return the projects that a filter on their state selects, the only filter that is understood."""
-    text = request.query.get("filter") or request.query.get("query")
-    if not text:
-        return collection
-    match = _STATE_FILTER.fullmatch(text.strip())
-    if match is None:
-        raise _BadRequestError("This stand-in understands filters on the state only, such as 'state:ACTIVE'.")
-    state = match[1].upper()
-    return Collection(
-        collection.key, [item for item in collection.items if state in (item.get("lifecycleState"), item.get("state"))]
-    )
-
-
-def page_token(start: int, path: str) -> str:
-    return base64.urlsafe_b64encode(f"{start}:{path}".encode()).decode()
-
-
-def _read_page_token(token: str | None, path: str) -> int:
-    if not token:
-        return 0
+def _compiled(pattern: str) -> re.Pattern[str]:
     try:
-        number, _, of = base64.urlsafe_b64decode(token).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError) as exc:
-        raise _BadRequestError("Invalid value for field 'pageToken'.") from exc
-    if of != path or not number.isdigit():
-        raise _BadRequestError("Invalid value for field 'pageToken'.")
-    return int(number)
+        return re.compile(pattern)
+    except re.error as exc:
+        raise BadRequestError(f"assetTypes: {pattern!r} is no expression: {exc}") from exc
+
+
+def _service(name: str, number: str, *, disabled: bool) -> JsonObject:
+    return {
+        "name": f"projects/{number}/services/{name}",
+        "config": {"name": name, "title": f"{name.partition('.')[0].capitalize()} API"},
+        "state": "DISABLED" if disabled else "ENABLED",
+        "parent": f"projects/{number}",
+    }

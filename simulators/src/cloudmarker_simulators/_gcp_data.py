@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cloudmarker_simulators._files import Recording, refusals_and_faults
-from cloudmarker_simulators._gcp_paths import GooglePath, singular
-from cloudmarker_simulators._gcp_source import COMPUTE, GoogleMemorySource
+from cloudmarker_simulators._gcp_paths import COMPUTE, GooglePath, singular
+from cloudmarker_simulators._gcp_source import GoogleMemorySource
 from cloudmarker_simulators._http import JsonObject
 from cloudmarker_simulators._sources import Collection
 

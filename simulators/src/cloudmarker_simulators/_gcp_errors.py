@@ -89,6 +89,24 @@ def not_enabled(service: str, project_number: str) -> Response:
     )
 
 
+def rate_limited(service: str, consumer: str) -> Response:
+    """Return the answer to one call too many of *consumer*; the compute API has another status for it."""
+    return google_error(
+        403 if service == "compute.googleapis.com" else 429,
+        f"Quota exceeded for quota metric 'Read requests' of service '{service}' for consumer '{consumer}'.",
+        reason="rateLimitExceeded",
+        domain="usageLimits",
+        details=[
+            {
+                "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+                "reason": "RATE_LIMIT_EXCEEDED",
+                "domain": "googleapis.com",
+                "metadata": {"consumer": consumer, "service": service, "quota_metric": f"{service}/read_requests"},
+            }
+        ],
+    )
+
+
 def oauth_error(error: str, description: str) -> Response:
     """Return an error of the token endpoint."""
     return json_response(400, {"error": error, "error_description": description})

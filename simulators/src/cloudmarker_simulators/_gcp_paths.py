@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+COMPUTE = "https://www.googleapis.com/compute/v1"
+"""How resources name themselves in the compute API, whatever host was asked."""
+
 _PROJECT = re.compile(r"(?P<root>(?:/[^/]+)*)/projects/(?P<project>[^/:]+)(?P<rest>[/:].*)?")
 
 
@@ -63,3 +66,37 @@ def singular(collection: str) -> str:
         if collection.endswith(ending):
             return collection.removesuffix(ending) + replacement
     return collection
+
+
+_SERVICES = tuple(
+    (re.compile(pattern), f"{name}.googleapis.com")
+    for pattern, name in (
+        (r"/compute/", "compute"),
+        (r"/storage/", "storage"),
+        (r"/sql/", "sqladmin"),
+        (r"/dns/", "dns"),
+        (r"/bigquery/", "bigquery"),
+        (r"/v3/.+/(alertPolicies|notificationChannels|timeSeries)", "monitoring"),
+        (r"/v1/[^/]+/[^/]+/assets$", "cloudasset"),
+        (r"/serviceAccounts|/roles$", "iam"),
+        (r"/locations$|/keyRings", "cloudkms"),
+        (r"/clusters", "container"),
+        (r"/v2/.+/(sinks|metrics)", "logging"),
+        (r"/functions", "cloudfunctions"),
+        (r"/locations/[^/]+/services", "run"),
+        (r"/secrets", "secretmanager"),
+        (r"/topics", "pubsub"),
+        (r"/locations/global/keys", "apikeys"),
+        (r"/contacts", "essentialcontacts"),
+        (r"/v1/[^/]+/[^/]+/services", "serviceusage"),
+    )
+)
+
+
+def service_of(path: str) -> str:
+    """Return the service that answers *path*, such as ``compute.googleapis.com``; its host may lead the path."""
+    host, slash, _ = path[1:].partition("/")
+    if slash and host.endswith(".googleapis.com"):
+        return host
+    named = (name for pattern, name in _SERVICES if pattern.search(path))
+    return next(named, "cloudresourcemanager.googleapis.com")

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
+from cloudmarker_simulators._files import synthetic_blueprint
 from cloudmarker_simulators._gcp_paths import GooglePath
 from cloudmarker_simulators._http import JsonObject
 from cloudmarker_simulators._sources import Aggregate, Collection, MemorySource, Refusal, Source
 from cloudmarker_simulators.faults import Fault
-
-COMPUTE = "https://www.googleapis.com/compute/v1"
-"""How resources name themselves in the compute API, whatever host was asked."""
 
 
 class GoogleSource(Source, Protocol):
@@ -27,6 +25,18 @@ class GoogleSource(Source, Protocol):
 
     def project_number(self, project: str) -> str:
         """Return the number of *project*, or *project* itself when that is not known."""
+
+    def services(self, project: str) -> Mapping[str, str]:
+        """Return the services that a project can use, with a path of each that can be refused."""
+
+    def assets(self, parent: str, wanted: Callable[[str], bool], content: str) -> Sequence[JsonObject] | None:
+        """Return what Cloud Asset Inventory has below *parent*, such as ``folders/1``; None if it is not in use there.
+
+        Args:
+            parent: what is looked into.
+            wanted: says of a type of assets whether it is asked for.
+            content: ``RESOURCE`` or ``IAM_POLICY``.
+        """
 
 
 class GoogleMemorySource(MemorySource):
@@ -47,7 +57,7 @@ class GoogleMemorySource(MemorySource):
     def add_projects(self, projects: Iterable[JsonObject]) -> None:
         """Serve *projects*, given as version 1 of the Resource Manager API has them, through versions 1 and 3."""
         projects = list(projects)
-        newer = [_project_v3(project) for project in projects]
+        newer = [as_v3(project) for project in projects]
         for project, project_v3 in zip(projects, newer, strict=True):
             id_ = project["projectId"]
             if number := project.get("projectNumber"):
@@ -92,7 +102,22 @@ class GoogleMemorySource(MemorySource):
         scopes = list(dict.fromkeys([*scopes, *held]))
         unreachable = self.unreachable.get(where.project, frozenset())
         items = [(scope, item) for scope in scopes if scope not in unreachable for item in held.get(scope, ())]
-        return Aggregate(where.collection, items, scopes, unreachable & set(scopes))
+        return Aggregate(
+            where.collection,
+            [item for _, item in items],
+            lambda number: items[number][0],
+            scopes,
+            unreachable & set(scopes),
+        )
+
+    def services(self, project: str) -> Mapping[str, str]:
+        """See :meth:`GoogleSource.services`."""
+        services: Mapping[str, str] = synthetic_blueprint("gcp")["services"]
+        return {name: path.replace("{project}", project) for name, path in services.items()}
+
+    def assets(self, parent: str, wanted: Callable[[str], bool], content: str) -> None:
+        """See :meth:`GoogleSource.assets`: small tenants do not use it."""
+        return
 
     def counts(self) -> Counter[str]:
         """See :meth:`Source.counts`; a type is called as its lists are, such as ``firewalls``."""
@@ -113,10 +138,13 @@ class GoogleMemorySource(MemorySource):
         return path.replace(f"/projects/{where.project}", f"/projects/{self._ids[where.project]}", 1)
 
 
-def _project_v3(project: JsonObject) -> JsonObject:
+def as_v3(project: JsonObject, parent: str = "") -> JsonObject:
+    """Return a *project* of version 1 of the API as version 3 has it; *parent* if it is not to be taken from it."""
     newer: JsonObject = {"name": f"projects/{project.get('projectNumber', project['projectId'])}"}
-    if parent := project.get("parent"):
-        newer["parent"] = f"{parent['type']}s/{parent['id']}"
+    if parent:
+        newer["parent"] = parent
+    elif above := project.get("parent"):
+        newer["parent"] = f"{above['type']}s/{above['id']}"
     newer["projectId"] = project["projectId"]
     newer["state"] = project.get("lifecycleState", "STATE_UNSPECIFIED")
     newer["displayName"] = project.get("name", project["projectId"])

@@ -15,7 +15,7 @@ from typing import TypeVar
 from cloudmarker_simulators._http import Handler, Request, Response
 from cloudmarker_simulators._journal import Journal
 from cloudmarker_simulators._server import Server
-from cloudmarker_simulators._sources import Source
+from cloudmarker_simulators._sources import Refusal, Source
 from cloudmarker_simulators._tokens import Tokens
 from cloudmarker_simulators.faults import Fault, Faults, Latency
 
@@ -42,6 +42,7 @@ class Simulator(ABC):
         port: int,
         page_size: int | None,
         latency_s: float,
+        refusals: Sequence[Refusal],
         faults: Sequence[Fault],
         token_lifetime_s: int,
     ) -> None:
@@ -49,6 +50,7 @@ class Simulator(ABC):
             if page_size < 1:
                 raise ValueError("page_size must be at least 1")
             source.page_size = page_size
+        source.refusals = [*source.refusals, *refusals]
         self.source = source
         self.tokens = Tokens(token_lifetime_s)
         self.settings: dict[str, str] = {}

@@ -21,11 +21,13 @@ class Collection:
         key: the field of the answer that holds the items.
         items: all of them; a lazy sequence will do.
         envelope: further fields of the answer, the same on every page.
+        paged: whether there are pages; some lists are always answered as a whole.
     """
 
     key: str
     items: Sequence[JsonObject]
     envelope: Mapping[str, Json] = field(default_factory=dict)
+    paged: bool = True
 
 
 @dataclass(frozen=True)
@@ -34,13 +36,15 @@ class Aggregate:
 
     Attributes:
         key: the field that holds the items of one scope.
-        items: pairs of a scope, such as ``zones/europe-west1-b``, and an item.
+        items: all of them; a lazy sequence will do.
+        scope_of: returns the scope of the item with a number, such as ``zones/europe-west1-b``.
         scopes: all scopes that the answer names, in order, with or without items.
         unreachable: those of them that cannot be read at present.
     """
 
     key: str
-    items: Sequence[tuple[str, JsonObject]]
+    items: Sequence[JsonObject]
+    scope_of: Callable[[int], str]
     scopes: Sequence[str]
     unreachable: frozenset[str] = frozenset()
 

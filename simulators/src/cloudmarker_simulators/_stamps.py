@@ -4,13 +4,14 @@ A template is JSON with placeholders in its strings, and choices:
 
 - ``{name}`` is a value of the place that it is stamped for, such as ``{unit}`` or ``{location}``.
 - ``{guid:label}`` is a UUID, the same for the same label and place.
+- ``{id:label}`` is a number of 19 digits, likewise. ``{raw:name}``, alone in a string, is a value that is JSON itself.
 - ``{any:label|a|b}`` is one of its options. A string that is nothing else becomes what the option says: ``true``,
-  ``false``, ``null``, a whole number, or text.
+  ``false``, ``null``, a whole number, or text; with ``{text:label|a|b}`` always text.
 - ``{"$any": "label", "of": [...]}`` is one of its options, with whatever they hold; ``"$absent"`` leaves the key out.
 
-Which options are taken depends on label, seed and the variant of a place, of which there are only a few. So each template
-is made into a format string a few times, and stamping it is one ``%``. A million resources cost no memory, and
-a hundred of them less than a millisecond.
+Which options are taken depends on label, seed and the variant of a place, of which there are only a few. A template is
+made into a format string a few times, and stamping it is one ``%``. A million resources cost no memory, and a hundred
+of them less than a millisecond.
 """
 
 from __future__ import annotations
@@ -31,8 +32,10 @@ VARIANTS = 24
 """Different ways in which the choices of a tenant's templates fall."""
 
 ABSENT = "$absent"
-_ANY = re.compile(r"\{any:(\w+)\|([^{}]*)\}")
+_ANY = re.compile(r"\{(any|text):(\w+)\|((?:[^{}]|\{\w+\})*)\}")
 GUID = re.compile(r"\{guid:(\w+)\}")
+ID = re.compile(r"\{id:(\w+)\}")
+_RAW = re.compile(r'"\{raw:(\w+)\}"')
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _LITERAL = re.compile(r"true|false|null|-?\d+")
 
@@ -41,7 +44,8 @@ class Place(NamedTuple):
     """Where a template is stamped.
 
     Attributes:
-        values: what its placeholders stand for. ``tail`` has 12 hexadecimal digits that no other place has.
+        values: what its placeholders stand for. ``tail`` has 12 hexadecimal digits that no other place has, and
+            ``digits`` 12 decimal ones.
         variant: how its choices fall, from 0 to VARIANTS - 1.
     """
 
@@ -62,6 +66,11 @@ def guid_head(seed: int, label: str) -> str:
     """Return what the UUID of *label* begins with: all but its last group, which is the ``tail`` of the place."""
     digits = hashlib.sha256(f"{seed} {label}".encode()).hexdigest()
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}"
+
+
+def id_head(seed: int, label: str) -> str:
+    """Return what the number of *label* begins with: all but its last 12 digits, the ``digits`` of the place."""
+    return f"{int(hashlib.sha256(f'{seed} {label}'.encode()).hexdigest()[:8], 16) % 4_000_000 + 4_000_000}"
 
 
 class Stamp:
@@ -89,13 +98,12 @@ class Stamp:
 
     def _chosen(self, value: Json, variant: int) -> Json:
         if isinstance(value, str):
-            if (whole := _ANY.fullmatch(value)) is not None:
-                option = self._pick(whole[1], whole[2].split("|"), variant)
-                return json.loads(option) if _LITERAL.fullmatch(option) else option
-            return _ANY.sub(lambda match: self._pick(match[1], match[2].split("|"), variant), value)
+            made = _ANY.sub(lambda match: self._pick(match[2], match[3].split("|"), variant), value)
+            literal = value.startswith("{any:") and _ANY.fullmatch(value) and _LITERAL.fullmatch(made)
+            return json.loads(made) if literal else made
         if isinstance(value, list):
-            made = (self._chosen(item, variant) for item in value)
-            return [item for item in made if item != ABSENT]
+            items = (self._chosen(item, variant) for item in value)
+            return [item for item in items if item != ABSENT]
         if isinstance(value, dict):
             if "$any" in value:
                 return self._chosen(self._pick(value["$any"], value["of"], variant), variant)
@@ -112,6 +120,8 @@ def fill_in(text: str, seed: int) -> str:
     """Return *text* as a format string for ``%`` and the values of a place."""
     text = text.replace("%", "%%")
     text = GUID.sub(lambda match: f"{guid_head(seed, match[1])}-%(tail)s", text)
+    text = ID.sub(lambda match: f"{id_head(seed, match[1])}%(digits)s", text)
+    text = _RAW.sub(r"%(\1)s", text)
     return _PLACEHOLDER.sub(r"%(\1)s", text)
 
 
@@ -165,9 +175,13 @@ class JoinedItems(LazyItems):
     def __len__(self) -> int:
         return self._ends[-1] if self._ends else 0
 
+    def part_of(self, index: int) -> int:
+        """Return which list item number *index* is in, empty ones not counted."""
+        return bisect_right(self._ends, index)
+
     def text(self, index: int) -> str:
         """See :meth:`LazyItems.text`."""
-        part = bisect_right(self._ends, index)
+        part = self.part_of(index)
         return self._parts[part].text(index - (self._ends[part - 1] if part else 0))
 
 

@@ -13,7 +13,7 @@ from cloudmarker_simulators._azure_api import AzureAPI, AzureSource
 from cloudmarker_simulators._azure_data import recorded_source, tenant_source
 from cloudmarker_simulators._azure_errors import arm_error
 from cloudmarker_simulators._azure_login import Login
-from cloudmarker_simulators._azure_synthetic import Size, SyntheticAzure
+from cloudmarker_simulators._azure_synthetic import SyntheticAzure
 from cloudmarker_simulators._azure_throttle import AzureQuotas, Throttle
 from cloudmarker_simulators._files import load_recordings, load_tenant
 from cloudmarker_simulators._http import Handler, Request, Response
@@ -21,6 +21,8 @@ from cloudmarker_simulators._keys import loopback_tls
 from cloudmarker_simulators._quotas import Quota
 from cloudmarker_simulators._server import LOOPBACK
 from cloudmarker_simulators._simulator import Simulator
+from cloudmarker_simulators._sizes import Size
+from cloudmarker_simulators._sources import Refusal
 from cloudmarker_simulators.faults import Fault
 
 
@@ -48,6 +50,7 @@ class AzureSimulator(Simulator):
         quota: Quota | None = None,
         provider_quota: Quota | None = None,
         graph_quota: Quota | None = None,
+        refusals: Sequence[Refusal] = (),
         faults: Sequence[Fault] = (),
         token_lifetime_s: int = 3600,
     ) -> None:
@@ -65,6 +68,7 @@ class AzureSimulator(Simulator):
             quota: reads that each subscription answers; None for no limit.
             provider_quota: reads that each resource provider of each subscription answers; None for no limit.
             graph_quota: queries that Resource Graph answers; None for no limit.
+            refusals: what the reader may not see, besides what the tenant itself says.
             faults: rules, before which come those of the tenant itself.
             token_lifetime_s: seconds for which an access token is accepted.
 
@@ -85,6 +89,7 @@ class AzureSimulator(Simulator):
             port=port,
             page_size=page_size,
             latency_s=latency_s,
+            refusals=refusals,
             faults=faults,
             token_lifetime_s=token_lifetime_s,
         )

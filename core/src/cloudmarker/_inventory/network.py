@@ -12,7 +12,10 @@ class FirewallCom(InventoryCom):
     """A set of firewall rules that is attached to networks or interfaces."""
 
     rule_count: Annotated[int, Means("firewall_rule records made from it")]
-    networks: Annotated[list[str], Means("references of the networks or subnets it protects")]
+    networks: Annotated[
+        list[str],
+        Means("references of what it protects: networks, subnets, or scopes whose networks all are protected"),
+    ]
     interfaces: Annotated[list[str], Means("references of the network interfaces it is attached to")]
 
 
@@ -24,7 +27,9 @@ class FirewallRuleCom(InventoryCom):
     entry: Annotated[str | None, Means("which part of the provider's rule, where one rule gives several records")]
     enabled: Annotated[bool, Means("false if the rule is there but has no effect")]
     direction: Annotated[Literal["in", "out"], Means("of the connections it is about")]
-    access: Annotated[Literal["allow", "deny"], Means("what it does with them")]
+    access: Annotated[
+        Literal["allow", "deny", "next"], Means("what it does with them; `next` leaves them to the next firewall")
+    ]
     priority: Annotated[int, Means("the rule with the lower number wins")]
     protocol: Annotated[
         str, Means("`all`, or lower case: `tcp`, `udp`, `icmp`, `esp`, `ah`, `sctp`, …; the number if it has no name")
@@ -41,6 +46,9 @@ class FirewallRuleCom(InventoryCom):
     destination_groups: Annotated[list[str], Means("like source_groups, of the other side")]
     target_tags: Annotated[list[str], Means("network tags of the machines that the rule is for")]
     target_identities: Annotated[list[str], Means("service accounts of the machines that the rule is for")]
+    target_networks: Annotated[
+        list[str], Means("references of the networks that the rule is for, if not for all that its firewall protects")
+    ]
 
 
 class NetworkRuleCom(InventoryCom):
@@ -77,6 +85,9 @@ class PublicIPCom(InventoryCom):
     static: Annotated[bool | None, Means("it stays the same when what has it stops")]
     attached_to: Annotated[list[str], Means("references of the interface, load balancer or gateway that has it")]
     host: Annotated[str | None, Means("name in the DNS that the provider gave it")]
+    closed_by_default: Annotated[
+        bool | None, Means("where no firewall guards it, it lets nothing in; null if not known")
+    ]
 
 
 class LoadBalancerCom(InventoryCom):
@@ -95,6 +106,7 @@ class LoadBalancerCom(InventoryCom):
     subnets: Annotated[list[str], Means("references of the subnets it receives in")]
     protocols: Annotated[list[str], Means("that it receives: `tcp`, `udp`, `http`, `https`, …, or `all`")]
     ports: Annotated[list[str], Means("that it receives at, in the form of source_ports")]
+    backend_ports: Annotated[list[str], Means("that it passes connections on to, likewise")]
     backends: Annotated[
         list[str],
         Means("references of what it passes on to, as far as they are known here; addresses, where those are given"),
@@ -112,6 +124,10 @@ class NetworkCom(InventoryCom):
     address_ranges: Annotated[list[str], Means("CIDRs, where the network has such, and not only its subnets")]
     subnets: Annotated[list[str], Means("references of its subnets")]
     peers: Annotated[list[str], Means("references of the networks that it exchanges routes with")]
+    policies_first: Annotated[
+        bool | None,
+        Means("firewalls that are attached to it count before its own rules; null where it has no rules of its own"),
+    ]
 
 
 class SubnetCom(InventoryCom):

@@ -9,31 +9,19 @@ from cloudmarker.contracts import Record
 from cloudmarker.findings import finding
 from cloudmarker.firewall import (
     MAX_PORT,
+    checked_ports,
     compress_ports,
-    expand_port_ranges,
     is_anywhere,
-    normalise_addresses,
     normalise_protocol,
     port_intervals,
     ports_within,
 )
+from cloudmarker.firewall.rules import access_of, is_in_force, sources_of
 from cloudmarker.text import friendly_list, friendly_string, pluralize
-
-DEFAULT_PORTS = (22, 3389, 1433, 1521, 3306, 5432)
-"""SSH, RDP, SQL Server, Oracle, MySQL, PostgreSQL."""
 
 _CHECK_ID = "firewall_rule_exposes_ports"
 _MAX_LISTED = 10
 """How many ports and ranges a sentence names."""
-
-_SILENT = (
-    ("enabled", frozenset({"false", "no", "off", "0", "disabled"})),
-    ("direction", frozenset({"out", "outbound", "egress"})),
-    ("access", frozenset({"deny", "denied", "block", "drop", "reject"})),
-)
-"""Fields of ``com`` with the words that make a rule harmless; no other word does, nor does a missing field."""
-
-_OTHER_SOURCES = ("source_tags", "source_identities", "source_groups")
 
 
 class FirewallRuleEvent:
@@ -59,7 +47,7 @@ class FirewallRuleEvent:
     buckets = ("com",)
 
     def __init__(self, ports: Sequence[int | str] | None = None) -> None:
-        self._ports = _checked(DEFAULT_PORTS if ports is None else ports)
+        self._ports = checked_ports(ports)
 
     def eval(self, record: Record) -> Iterator[Record]:
         """Yield an event record if *record* is a firewall rule that exposes any of the ports."""
@@ -91,15 +79,9 @@ class FirewallRuleEvent:
 
 def _admits_the_internet(com: Mapping[str, Any]) -> bool:
     """Tell whether the rule is in force and lets TCP in from anywhere, whatever the port."""
-    for field, words in _SILENT:
-        if str(com.get(field)).strip().lower() in words:
-            return False
-    if normalise_protocol(com.get("protocol")) not in ("tcp", "all"):
+    if not is_in_force(com) or access_of(com) != "allow":
         return False
-    addresses = normalise_addresses(com.get("source_addresses"))
-    if addresses:
-        return is_anywhere(addresses)
-    return not any(com.get(field) for field in _OTHER_SOURCES)
+    return normalise_protocol(com.get("protocol")) in ("tcp", "all") and is_anywhere(sources_of(com))
 
 
 def _description(com: Mapping[str, Any], exposed: Sequence[int], *, every: bool) -> str:
@@ -115,21 +97,3 @@ def _port_list(ports: Sequence[int]) -> str:
     if len(words) > _MAX_LISTED:
         words[_MAX_LISTED:] = [f"{len(words) - _MAX_LISTED} more"]
     return f"{pluralize(len(ports), 'port')} {friendly_list(words)}"
-
-
-def _checked(ports: Sequence[int | str]) -> tuple[int, ...]:
-    """Return *ports* as numbers, ascending.
-
-    Raises:
-        ValueError: see :class:`FirewallRuleEvent`.
-    """
-    if isinstance(ports, str) or not isinstance(ports, Sequence) or not ports:
-        raise ValueError(f"ports: expected a list of ports and ranges such as [22, '8000-8080'], got {ports!r}")
-    found: set[int] = set()
-    for port in ports:
-        expanded = expand_port_ranges([port])
-        text = str(port)
-        if "," in text or not expanded or max(map(int, text.split("-"))) > MAX_PORT:
-            raise ValueError(f"ports: {port!r} is no port from 0 to {MAX_PORT} and no range such as '8000-8080'")
-        found |= expanded
-    return tuple(sorted(found))

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from cloudmarker.firewall.addresses import is_anywhere, normalise_addresses
 from cloudmarker.firewall.ports import (
+    DEFAULT_PORTS,
     MAX_PORT,
+    checked_ports,
     compress_ports,
     covers_port,
     expand_port_ranges,
@@ -20,7 +22,9 @@ from cloudmarker.firewall.ports import (
 from cloudmarker.firewall.protocols import normalise_protocol
 
 __all__ = [
+    "DEFAULT_PORTS",
     "MAX_PORT",
+    "checked_ports",
     "compress_ports",
     "covers_port",
     "expand_port_ranges",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from functools import cache, lru_cache
 from ipaddress import (
@@ -14,7 +13,9 @@ from ipaddress import (
     ip_network,
     summarize_address_range,
 )
+from operator import eq
 
+from cloudmarker.firewall._spans import Spans, difference, intersection, merged
 from cloudmarker.firewall._words import MAX_WORD, words
 
 _IPV4 = "0.0.0.0/0"
@@ -36,8 +37,8 @@ _SPECIAL_IPV4 = (
 _PUBLIC_IPV6 = "2000::/3"
 """All IPv6 space that is assigned for public hosts."""
 
-Span = tuple[int, int, int]
-"""IP version, first and last address as integers."""
+Internet = tuple[Spans, Spans]
+"""Public addresses as integers: those of IPv4, and those of IPv6."""
 
 
 def normalise_addresses(values: Iterable[str | None] | None) -> list[str]:
@@ -75,13 +76,35 @@ def is_anywhere(addresses: Iterable[str | None] | None) -> bool:
     >>> is_anywhere(["0.0.0.0/1", "128.0.0.0/1"]), is_anywhere(["2000::/3"]), is_anywhere(["0.0.0.0/1", "::1"])
     (True, True, False)
     """
-    spans: dict[int, list[tuple[int, int]]] = {4: [], 6: []}
-    for word in normalise_addresses(addresses):
-        if word in (_IPV4, _IPV6) or word.lower() == _INTERNET_TAG:
-            return True
-        if len(word) <= MAX_WORD and (span := _span(word)):
-            spans[span[0]].append(span[1:])
-    return any(found and _covers(found, _public(version)) for version, found in spans.items())
+    return any(map(eq, internet_part(normalise_addresses(addresses)), the_internet()))
+
+
+def internet_part(addresses: Iterable[str]) -> Internet:
+    """Return which public addresses *addresses* hold: nothing for private addresses and for tags but ``Internet``.
+
+    Args:
+        addresses: as :func:`normalise_addresses` returns them.
+    """
+    return _internet_part(tuple(addresses))
+
+
+@cache
+def the_internet() -> Internet:
+    """Return all public addresses."""
+    special = merged(_numbers(IPv4Network(block)) for block in _SPECIAL_IPV4)
+    return difference((_numbers(IPv4Network(_IPV4)),), special), (_numbers(IPv6Network(_PUBLIC_IPV6)),)
+
+
+@lru_cache(maxsize=4096)
+def _internet_part(addresses: tuple[str, ...]) -> Internet:
+    found: dict[int, set[tuple[int, int]]] = {4: set(), 6: set()}
+    for word in addresses:
+        if word.lower() == _INTERNET_TAG:
+            return the_internet()
+        if network := _network(word):
+            found[network.version].add(_numbers(network))
+    four, six = the_internet()
+    return intersection(merged(found[4]), four), intersection(merged(found[6]), six)
 
 
 @lru_cache(maxsize=8192)
@@ -144,46 +167,15 @@ def _unmapped(network: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:
     return network
 
 
-@lru_cache(maxsize=8192)
-def _span(word: str) -> Span | None:
-    """Return what a canonical CIDR holds, or None if it is none."""
-    if "/" not in word or "%" in word:
+def _network(word: str) -> IPv4Network | IPv6Network | None:
+    """Return the network that a canonical CIDR is, or None if it is none."""
+    if "/" not in word or "%" in word or len(word) > MAX_WORD:
         return None
     try:
-        network = ip_network(word)
+        return ip_network(word)
     except ValueError:
         return None
-    return network.version, int(network.network_address), int(network.broadcast_address)
 
 
-@cache
-def _public(version: int) -> tuple[tuple[int, int], ...]:
-    """Return the ranges, ascending, that hold the public addresses of a family."""
-    if version == 6:
-        network = IPv6Network(_PUBLIC_IPV6)
-        return ((int(network[0]), int(network[-1])),)
-    public, start = [], 0
-    for block in map(IPv4Network, _SPECIAL_IPV4):
-        first, last = int(block[0]), int(block[-1])
-        if start < first:
-            public.append((start, first - 1))
-        start = last + 1
-    return tuple(public)
-
-
-def _covers(spans: list[tuple[int, int]], required: tuple[tuple[int, int], ...]) -> bool:
-    """Tell whether *spans* (not empty) together hold every range of *required*."""
-    spans.sort()
-    merged = [spans[0]]
-    for first, last in spans[1:]:
-        start, end = merged[-1]
-        if first <= end + 1:
-            merged[-1] = (start, max(end, last))
-        else:
-            merged.append((first, last))
-    starts = [start for start, _ in merged]
-    for first, last in required:
-        index = bisect_right(starts, first) - 1
-        if index < 0 or merged[index][1] < last:
-            return False
-    return True
+def _numbers(network: IPv4Network | IPv6Network) -> tuple[int, int]:
+    return int(network.network_address), int(network.broadcast_address)

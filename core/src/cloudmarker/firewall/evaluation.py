@@ -2,63 +2,84 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right, insort
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
-from cloudmarker.firewall.addresses import is_anywhere, normalise_addresses
-from cloudmarker.firewall.ports import MAX_PORT, Interval, port_intervals
+from cloudmarker.firewall._spans import Span, Spans, difference, intersection, merged
+from cloudmarker.firewall._words import words
+from cloudmarker.firewall.addresses import Internet, internet_part, the_internet
+from cloudmarker.firewall.ports import MAX_PORT, port_intervals
 from cloudmarker.firewall.protocols import normalise_protocol
+from cloudmarker.firewall.rules import Access, access_of, is_in_force, sources_of
 
-Access = Literal["allow", "deny", "next"]
-_ORDER: Mapping[str, int] = {"deny": 0, "next": 1, "allow": 2}
+IPVersion = Literal[4, 6]
+
+_ORDER: Mapping[Access, int] = {"deny": 0, "next": 1, "allow": 2}
 """Of rules with one priority the most restrictive counts first."""
 
+_EVERY_PORT = ((1, MAX_PORT),)
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Rule:
-    """One inbound rule that is in force, as far as the Internet is concerned.
+    """One inbound rule that makes a difference to what the Internet can reach by TCP or UDP.
 
     Attributes:
         reference: the provider's id of the rule.
         access: allow; deny; next: leave it to the next policy.
         priority: the rule with the lower number counts first.
-        protocol: as of :func:`cloudmarker.firewall.normalise_protocol`.
-        sources: addresses in canonical form; empty if only tags, identities or groups are let in.
-        anywhere: the sources are the whole Internet.
-        intervals: ports, ascending and disjoint.
+        protocol: ``tcp``, ``udp`` or ``all``.
+        ports: those that it is about, without port 0.
+        sources: the public addresses that it is about.
     """
+
+    __slots__ = ("access", "ports", "priority", "protocol", "reference", "sources")
 
     reference: str
     access: Access
     priority: int
     protocol: str
-    sources: tuple[str, ...]
-    anywhere: bool
-    intervals: tuple[Interval, ...]
+    ports: Spans
+    sources: Internet
 
     @classmethod
     def of(cls, com: Mapping[str, Any]) -> Rule | None:
-        """Return the rule of a ``firewall_rule`` record's *com*, or None if it is outbound or not in force."""
-        if com.get("enabled") is False or com.get("direction") == "out":
-            return None
-        sources = tuple(normalise_addresses(com.get("source_addresses")))
-        if not sources and not any(com.get(f"source_{other}") for other in ("tags", "identities", "groups")):
-            sources = ("0.0.0.0/0", "::/0")
-        access = com.get("access")
-        return cls(
-            reference=str(com.get("reference") or ""),
-            access=access if access in _ORDER else "allow",  # type: ignore[arg-type]  # one of its keys
-            priority=int(com.get("priority") or 0),
-            protocol=normalise_protocol(com.get("protocol")),
-            sources=sources,
-            anywhere=is_anywhere(sources),
-            intervals=port_intervals(com.get("destination_ports")),
-        )
+        """Return the rule of a ``firewall_rule`` record's *com*; None if it makes no difference.
 
-    def covers(self, port: int) -> bool:
-        """Return whether the rule is about *port*."""
-        return any(first <= port <= last for first, last in self.intervals)
+        A rule that allows is read with :mod:`cloudmarker.firewall.rules`: what is missing opens it. One that does not
+        allow is only believed as far as its record says so: one without protocol, ports, sources or a priority, or for
+        some source ports only, which whoever connects can choose, makes no difference.
+        """
+        if not is_in_force(com):
+            return None
+        access = access_of(com)
+        priority = com.get("priority")
+        if not isinstance(priority, int):
+            priority = 0
+            if access != "allow":
+                return None
+        if access != "allow" and not _is_definite(com):
+            return None
+        protocol = normalise_protocol(com.get("protocol"))
+        sources = internet_part(sources_of(com))
+        ports = _ports(tuple(words(com.get("destination_ports"))))
+        if protocol not in ("tcp", "udp", "all") or not ports or not any(sources):
+            return None
+        return cls(str(com.get("reference") or ""), access, priority, protocol, ports, sources)
+
+
+def _is_definite(com: Mapping[str, Any]) -> bool:
+    if not com.get("protocol") or not com.get("destination_ports") or com.get("source_addresses") is None:
+        return False
+    return not com.get("source_ports") or _ports(tuple(words(com["source_ports"]))) == _EVERY_PORT
+
+
+@lru_cache(maxsize=4096)
+def _ports(spellings: tuple[str, ...]) -> Spans:
+    return intersection(port_intervals(spellings), _EVERY_PORT)
 
 
 Policy = Sequence[Rule]
@@ -68,73 +89,105 @@ Chain = Sequence[Policy]
 
 
 class Opening(NamedTuple):
-    """Ports that the whole Internet can reach, and the rules that open them: one of each chain."""
+    """Ports that the whole Internet can reach, and the references of the rules that open them."""
 
     first: int
     last: int
     rules: tuple[str, ...]
 
 
-def open_ports(chains: Sequence[Chain], protocol: str) -> list[Opening]:
+def open_ports(chains: Sequence[Chain], protocol: str, version: IPVersion = 4) -> list[Opening]:
     """Return the ports that every one of *chains* opens to the whole Internet, ascending; neighbours are merged.
 
-    A source counts as the Internet if it is, or if several allowing rules together let all of it in. A deny for a part
-    of the Internet does not close a port, as the rest still gets in; a deny for all of it does.
+    A port is open if those allowing rules to which denies before them have left any public address are together for
+    the whole Internet. So a deny for a part of the Internet does not close a port, as the rest still gets in; a deny
+    for all of it does, and so do several that leave nothing. A rule that is for the whole Internet opens the way
+    alone; otherwise all that it takes are named.
 
     Args:
         chains: what a connection has to pass, e.g. the rules of a subnet and those of an interface. Without any,
             nothing guards the ports, and all are open.
         protocol: ``tcp`` or ``udp``.
+        version: the Internet of IPv4, or that of IPv6.
     """
-    relevant = [
-        [
-            sorted(
-                (rule for rule in policy if rule.protocol in (protocol, "all")),
-                key=lambda rule: (rule.priority, _ORDER[rule.access]),
-            )
-            for policy in chain
-        ]
-        for chain in chains
-    ]
+    guards = [[_Weighed(policy, protocol, version) for policy in chain] for chain in chains]
+    starts = {1, *(start for chain in guards for policy in chain for start in policy.starts)}
     found: list[Opening] = []
-    for first, last in _segments(relevant):
-        rules: list[str] = []
-        for chain in relevant:
-            rule = _decides(chain, first)
-            if rule is None:
+    for first, last in _segments(starts):
+        rules: dict[str, None] = {}
+        for chain in guards:
+            openers = _openers((policy.at(first) for policy in chain), version)
+            if openers is None:
                 break
-            rules.append(rule.reference)
+            rules.update(dict.fromkeys(openers))
         else:
             _append(found, Opening(first, last, tuple(rules)))
     return found
 
 
-def _decides(chain: Chain, port: int) -> Rule | None:
-    """Return the rule with which *chain* has let in the whole Internet at *port*, or None."""
-    let_in: list[str] = []
-    for policy in chain:
+class _Weighed:
+    """The rules of a policy for one protocol, port by port, in the order in which they count."""
+
+    def __init__(self, policy: Policy, protocol: str, version: IPVersion) -> None:
+        rules = sorted(
+            (rule for rule in policy if rule.protocol in (protocol, "all") and _sources(rule, version)),
+            key=lambda rule: (rule.priority, _ORDER[rule.access]),
+        )
+        changes: dict[int, list[tuple[bool, int]]] = {1: []}
+        for number, rule in enumerate(rules):
+            for first, last in rule.ports:
+                changes.setdefault(first, []).append((True, number))
+                changes.setdefault(last + 1, []).append((False, number))
+        self.starts = sorted(changes)
+        self._active: list[tuple[Rule, ...]] = []
+        active: list[int] = []
+        for start in self.starts:
+            for begins, number in changes[start]:
+                if begins:
+                    insort(active, number)
+                else:
+                    active.remove(number)
+            self._active.append(tuple(rules[number] for number in active))
+
+    def at(self, port: int) -> tuple[Rule, ...]:
+        """Return the rules about *port*."""
+        return self._active[bisect_right(self.starts, port) - 1]
+
+
+def _openers(policies: Iterable[Policy], version: IPVersion) -> tuple[str, ...] | None:
+    """Return the references of the rules with which *policies* let in the whole Internet; None if they do not."""
+    everywhere = the_internet()[version == 6]
+    admissible = everywhere  # what no rule has denied yet
+    let_in: Spans = ()
+    openers: list[str] = []
+    for policy in policies:
+        passed: list[Span] = []
         for rule in policy:
-            if not rule.covers(port):
+            sources = _sources(rule, version)
+            about = intersection(admissible, sources)
+            if not about:
                 continue
             if rule.access == "allow":
-                let_in += rule.sources
-                if rule.anywhere or is_anywhere(let_in):
-                    return rule
-            elif rule.anywhere and rule.access == "deny":
-                return None
-            elif rule.anywhere:
-                break
+                if sources == everywhere:
+                    return (rule.reference,)
+                openers.append(rule.reference)
+                let_in = merged((*let_in, *sources))
+                if let_in == everywhere:
+                    return tuple(openers)
+                continue
+            admissible = difference(admissible, sources)
+            if rule.access == "next":
+                passed += about
+        admissible = merged((*admissible, *passed))
     return None
 
 
-def _segments(chains: Iterable[Chain]) -> Iterator[Interval]:
-    """Yield intervals of ports, ascending, within which no rule makes a difference."""
-    starts = {1}
-    for chain in chains:
-        for policy in chain:
-            for rule in policy:
-                for first, last in rule.intervals:
-                    starts.update((max(1, first), last + 1))
+def _sources(rule: Rule, version: IPVersion) -> Spans:
+    return rule.sources[version == 6]
+
+
+def _segments(starts: set[int]) -> Iterator[Span]:
+    """Yield the spans of ports, ascending, that begin at *starts*."""
     ordered = sorted(start for start in starts if start <= MAX_PORT)
     for start, following in zip(ordered, [*ordered[1:], MAX_PORT + 1], strict=True):
         yield start, following - 1

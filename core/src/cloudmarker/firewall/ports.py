@@ -7,6 +7,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
+from cloudmarker.firewall._spans import Span, Spans, merged
 from cloudmarker.firewall._words import MAX_WORD, words
 
 MAX_PORT = 65535
@@ -17,8 +18,8 @@ _ALL_WORDS = frozenset({"*", "any", "all", "-1"})
 
 _RANGE = re.compile(r"([0-9]+)(?:\s*-\s*([0-9]+))?")
 
-Interval = tuple[int, int]
-"""First and last port, both included."""
+DEFAULT_PORTS = (22, 3389, 1433, 1521, 3306, 5432)
+"""SSH, RDP, SQL Server, Oracle, MySQL, PostgreSQL: what the Internet should not reach as a rule."""
 
 
 def normalise_ports(values: Iterable[str | int | None] | int | None) -> list[str]:
@@ -41,7 +42,7 @@ def normalise_ports(values: Iterable[str | int | None] | int | None) -> list[str
     return list(dict.fromkeys(map(_canonical_or_long, words(values)))) or [_ALL]
 
 
-def port_intervals(values: Iterable[str | int | None] | int | None) -> tuple[Interval, ...]:
+def port_intervals(values: Iterable[str | int | None] | int | None) -> Spans:
     """Return the ports of a rule as intervals: ascending, disjoint, merged where they touch.
 
     Args:
@@ -50,7 +51,7 @@ def port_intervals(values: Iterable[str | int | None] | int | None) -> tuple[Int
     >>> port_intervals(["443", "20-25", "22", 26, "ssh"])
     ((20, 26), (443, 443))
     """
-    return _merged(_interval(text) for text in normalise_ports(values))
+    return merged(filter(None, map(_interval, normalise_ports(values))))
 
 
 def covers_port(values: Iterable[str | int | None] | int | None, port: int) -> bool:
@@ -62,7 +63,7 @@ def covers_port(values: Iterable[str | int | None] | int | None, port: int) -> b
     return any(first <= port <= last for first, last in port_intervals(values))
 
 
-def ports_within(intervals: Iterable[Interval], ports: Sequence[int]) -> list[int]:
+def ports_within(intervals: Iterable[Span], ports: Sequence[int]) -> list[int]:
     """Return those of *ports* (ascending) that lie in *intervals* (as :func:`port_intervals` gives them), ascending.
 
     >>> ports_within(((20, 26), (443, 443)), (22, 25, 80, 443))
@@ -81,7 +82,7 @@ def compress_ports(ports: Iterable[int]) -> list[str]:
     ['22-24', '80', '443', '444']
     """
     found: list[str] = []
-    for first, last in _merged((port, port) for port in ports):
+    for first, last in merged((port, port) for port in ports):
         found.extend([f"{first}-{last}"] if last - first > 1 else map(str, range(first, last + 1)))
     return found
 
@@ -112,7 +113,30 @@ def expand_port_ranges(port_ranges: Iterable[str | int]) -> set[int]:
     return found
 
 
-def _numbers(text: str) -> Interval | None:
+def checked_ports(ports: Sequence[int | str] | None) -> tuple[int, ...]:
+    """Return the ports that a plugin's parameter ``ports`` stands for, ascending.
+
+    Args:
+        ports: numbers (22 or ``"22"``) and ranges (``"8000-8080"``); None for :data:`DEFAULT_PORTS`.
+
+    Raises:
+        ValueError: *ports* is no list, lists no port, or holds something that is no port and no range.
+    """
+    if ports is None:
+        return tuple(sorted(DEFAULT_PORTS))
+    if isinstance(ports, str) or not isinstance(ports, Sequence) or not ports:
+        raise ValueError(f"ports: expected a list of ports and ranges such as [22, '8000-8080'], got {ports!r}")
+    found: set[int] = set()
+    for port in ports:
+        expanded = expand_port_ranges([port])
+        text = str(port)
+        if "," in text or not expanded or max(map(int, text.split("-"))) > MAX_PORT:
+            raise ValueError(f"ports: {port!r} is no port from 0 to {MAX_PORT} and no range such as '8000-8080'")
+        found |= expanded
+    return tuple(sorted(found))
+
+
+def _numbers(text: str) -> Span | None:
     """Return the interval that *text* spells in numbers, or None."""
     match = _RANGE.fullmatch(text) if len(text) <= MAX_WORD else None
     if match is None:
@@ -139,16 +163,5 @@ def _canonical(text: str) -> str:
     return str(first) if first == last else f"{first}-{last}"
 
 
-def _interval(text: str) -> Interval | None:
+def _interval(text: str) -> Span | None:
     return (0, MAX_PORT) if text == _ALL else _numbers(text)
-
-
-def _merged(intervals: Iterable[Interval | None]) -> tuple[Interval, ...]:
-    """Return *intervals* ascending, disjoint, merged where they touch."""
-    merged: list[Interval] = []
-    for first, last in sorted(filter(None, intervals)):
-        if merged and first <= merged[-1][1] + 1:
-            merged[-1] = (merged[-1][0], max(merged[-1][1], last))
-        else:
-            merged.append((first, last))
-    return tuple(merged)

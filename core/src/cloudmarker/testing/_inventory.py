@@ -81,13 +81,19 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
         "destination_groups": [],
         "target_tags": [],
         "target_identities": [],
+        "target_networks": [],
     },
     "network_rule": {
         "target": f"{PROJECT}/database_servers/one",
         "source_addresses": ["192.0.2.0/24"],
         "networks": [],
     },
-    "network": {"address_ranges": ["10.0.0.0/16"], "subnets": [f"{PROJECT}/subnets/one"], "peers": []},
+    "network": {
+        "address_ranges": ["10.0.0.0/16"],
+        "subnets": [f"{PROJECT}/subnets/one"],
+        "peers": [],
+        "policies_first": None,
+    },
     "subnet": {
         "network": f"{PROJECT}/networks/one",
         "address_ranges": ["10.0.0.0/24"],
@@ -115,6 +121,7 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
         "static": True,
         "attached_to": [f"{PROJECT}/network_interfaces/one"],
         "host": None,
+        "closed_by_default": True,
     },
     "load_balancer": {
         "scheme": "external",
@@ -124,6 +131,7 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
         **_NETWORKS,
         "protocols": ["https"],
         "ports": ["443"],
+        "backend_ports": ["8443"],
         "backends": [f"{PROJECT}/computes/one"],
         "backend_pools": [],
         "minimum_tls": "1.2",

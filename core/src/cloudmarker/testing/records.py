@@ -179,6 +179,7 @@ def internet_exposure_event(**com: Any) -> Record:
         "opened_by": ["rule/1"],
         "public_addresses": ["198.51.100.7"],
         "load_balancers": [],
+        "uncertain": [],
     }
     return event("internet_exposure_event", **{**exposed, **com})
 

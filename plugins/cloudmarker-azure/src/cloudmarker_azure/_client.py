@@ -162,7 +162,7 @@ class Client:
     ) -> dict[str, Any]:
         headers: Mapping[str, str] | None = None
         refusal = None
-        self._governor.enter(target, give_up)
+        sent_at = self._governor.enter(target, give_up)
         try:
             response = send()
             status, headers, body = response.status_code, response.headers, response.content
@@ -175,7 +175,7 @@ class Client:
         except AzureError as exc:
             raise UnreadError("failed", f"no answer: {described(root_cause(exc))}", again=True) from exc
         finally:
-            self._governor.leave(target, headers, refusal)
+            self._governor.leave(target, sent_at, headers, refusal)
         try:
             return parse(json.loads(body))
         except (ValueError, RecursionError) as exc:

@@ -41,6 +41,7 @@ def security_rule(item: Item, parent: str | None) -> dict[str, Any]:
         "source_identities": [],
         "target_tags": [],
         "target_identities": [],
+        "target_networks": [],
         **_side(properties, "source"),
         **_side(properties, "destination"),
     }

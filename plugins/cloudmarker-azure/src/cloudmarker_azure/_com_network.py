@@ -69,6 +69,7 @@ def public_ip(item: Item, parent: str | None) -> dict[str, Any]:
         "static": word(text(properties, "publicIPAllocationMethod"), {"static": True, "dynamic": False}),
         "attached_to": unique([*map(parent_of, configurations), *id_of(properties, "natGateway")]),
         "host": text(properties, "dnsSettings", "fqdn"),
+        "closed_by_default": word(text(item, "sku", "name"), {"standard": True, "standardv2": True, "basic": False}),
     }
 
 
@@ -93,6 +94,7 @@ def lb(item: Item, parent: str | None) -> dict[str, Any]:
         "layer": "network",
         "protocols": unique(normalise_protocol(text(rule, "protocol") or "all") for rule in [*rules, *ranges]),
         "ports": _ports([*rules, *ranges]),
+        "backend_ports": _ports([*rules, *ranges], "backend"),
         "backends": unique([*map(parent_of, members), *([] if members else addresses)]),
         "backend_pools": unique(text(pool, "id") for pool in pools),
         "minimum_tls": None,
@@ -100,13 +102,11 @@ def lb(item: Item, parent: str | None) -> dict[str, Any]:
     }
 
 
-def _ports(rules: Iterable[Any]) -> list[str]:
-    """Return the ports that rules receive at; port 0 stands for all."""
+def _ports(rules: Iterable[Any], side: str = "frontend") -> list[str]:
+    """Return the ports that rules receive at, or with the side ``backend`` pass on to; port 0 stands for all."""
     ports: list[str | int | None] = []
     for rule in rules:
-        port, first, last = (
-            whole(rule, key) for key in ("frontendPort", "frontendPortRangeStart", "frontendPortRangeEnd")
-        )
+        port, first, last = (whole(rule, f"{side}{key}") for key in ("Port", "PortRangeStart", "PortRangeEnd"))
         if first and last:
             ports.append(f"{first}-{last}")
         elif port is not None:
@@ -130,12 +130,18 @@ def app_gateway(item: Item, parent: str | None) -> dict[str, Any]:
         for address in objects(pool, "properties", "backendAddresses")
     ]
     used = [port for each in listeners if (port := ports.get((text(each, "frontendPort", "id") or "").lower()))]
+    onwards = [
+        whole(settings, "properties", "port")
+        for key in ("backendHttpSettingsCollection", "backendSettingsCollection")
+        for settings in objects(properties, key)
+    ]
     policy = at(properties, "sslPolicy")
     return {
         **frontends(objects(properties, "frontendIPConfigurations")),
         "layer": "application",
         "protocols": unique((text(listener, "protocol") or "").lower() for listener in listeners),
         "ports": normalise_ports(used) if used else [],
+        "backend_ports": normalise_ports(onwards) if onwards else [],
         "backends": unique([*map(parent_of, members), *addresses]),
         "backend_pools": unique(text(pool, "id") for pool in pools),
         "minimum_tls": tls(text(policy, "minProtocolVersion")) or word(text(policy, "policyName"), _GATEWAY_POLICIES),
@@ -157,6 +163,7 @@ def virtual_network(item: Item, parent: str | None) -> dict[str, Any]:
             if is_word(peering, "connected", "properties", "peeringState")
             for found in id_of(peering, "properties", "remoteVirtualNetwork")
         ),
+        "policies_first": None,
     }
 
 

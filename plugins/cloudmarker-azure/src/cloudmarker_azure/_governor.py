@@ -19,8 +19,11 @@ from typing import NamedTuple
 from cloudmarker_azure._outcome import UnreadError
 from cloudmarker_azure._quota import Quota, Remaining, remaining
 
-PROBE_S = 0.1
-"""Seconds after which a gate that one request is trying is looked at again by those who do not wait at it."""
+LOOK_AGAIN_S = 2.0
+"""Seconds that a forecast looks ahead, at most, where the gate is open: every answer tells more of the quota."""
+
+PROBE_S = 0.25
+"""The same where one request is trying the gate."""
 
 NO_PROVIDER = "microsoft.resources"
 """The provider of what Azure Resource Manager answers itself: subscriptions, resource groups."""
@@ -80,6 +83,7 @@ class _Gate:
     Attributes:
         quotas: by the name that the header gives it.
         in_flight: requests sent and not answered.
+        closed_at: when the last refusal came that closed it.
         closed_until: no request before.
         refusals: in a row.
         refused_since: when the first of these came; None if the last answer was none.
@@ -88,6 +92,7 @@ class _Gate:
 
     quotas: dict[str, Quota] = field(default_factory=dict)
     in_flight: int = 0
+    closed_at: float = -math.inf
     closed_until: float = -math.inf
     refusals: int = 0
     refused_since: float | None = None
@@ -107,12 +112,18 @@ class _Gate:
         quota = self.quotas.setdefault(said.quota, Quota(now, said.calls))
         quota.observe(now, said.calls, self.in_flight, said.resets_s)
 
+    def open(self, sent_at: float) -> None:
+        """Let requests pass, as one that was sent then was not refused; it proves nothing if it came before."""
+        if sent_at >= self.closed_at:
+            self.refusals, self.refused_since, self.closed_until = 0, None, -math.inf
+
     def close(self, refusal: UnreadError, now: float, retry: Retry) -> None:
         """Let nothing pass for a while. Refusals that come while it is closed were provoked before: they count once."""
         if self.closed_until <= now:
             self.refusals += 1
         if self.refused_since is None:
             self.refused_since = now
+        self.closed_at = now
         self.closed_until = max(self.closed_until, now + retry.wait_s(self.refusals, refusal.retry_after_s))
 
 
@@ -142,11 +153,13 @@ class Governor:
         with self._changed:
             now = time.monotonic()
             wait = self._wait_s(target, now, ahead)
-            at = min(now + (PROBE_S if math.isinf(wait) else wait), self._given_up_at(target, math.inf))
+            closed_until = max(gate.closed_until for gate in self._of(target))
+            soon = PROBE_S if math.isinf(wait) else min(wait, LOOK_AGAIN_S)
+            at = min(max(now + soon, closed_until), self._given_up_at(target, math.inf))
         return at if wait > 0 and at > now else -math.inf
 
-    def enter(self, target: Target, give_up: float) -> None:
-        """Wait until a request may be sent, and count it as sent. :meth:`leave` must follow.
+    def enter(self, target: Target, give_up: float) -> float:
+        """Wait until a request may be sent, count it as sent, and return the time; :meth:`leave` must follow.
 
         Args:
             target: of the request.
@@ -171,14 +184,20 @@ class Governor:
                 gate.sent_at = now
                 for quota in gate.quotas.values():
                     quota.spend(now)
+            return now
 
     def leave(
-        self, target: Target, headers: Mapping[str, str] | None = None, refusal: UnreadError | None = None
+        self,
+        target: Target,
+        sent_at: float,
+        headers: Mapping[str, str] | None = None,
+        refusal: UnreadError | None = None,
     ) -> None:
         """Take note that a request has ended.
 
         Args:
             target: of the request.
+            sent_at: when it was sent, as :meth:`enter` said.
             headers: of the answer; None if there was none.
             refusal: what the answer means, if it is that there were too many requests.
         """
@@ -195,7 +214,7 @@ class Governor:
                     used_up = used_up or (not said.of_provider and said.calls < 1)
                 if refusal is None:
                     for gate in gates:
-                        gate.refusals, gate.refused_since = 0, None
+                        gate.open(sent_at)
                 else:
                     # It is the scope's if nothing is left there, and otherwise the resource provider's in it.
                     gate = scope if used_up or refusal.code.lower() in _SCOPE_THROTTLED else provider

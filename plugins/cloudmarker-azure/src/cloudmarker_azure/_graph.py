@@ -1,16 +1,16 @@
 """Reading through Azure Resource Graph: many subscriptions a query, instead of a list for each.
 
 The Graph answers with what it has and what the caller may read, and says nothing of the rest: a subscription that it
-does not know, or a type that the caller may not read, gives no rows, and no error. So no rows mean that there is nothing
-only if the Graph knows the subscription and Azure says that the caller may read the type. In every other case, and when
-a query fails, the lists of Azure Resource Manager are read, and coverage says so.
+does not know, or a type that the caller may not read, gives no rows, and no error. So no rows mean that there is
+nothing only if the Graph knows the subscription and Azure says that the caller may read the type. In every other case,
+and when a query fails, the lists of Azure Resource Manager are read, and coverage says so.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -18,7 +18,7 @@ from cloudmarker.contracts import Record
 
 from cloudmarker_azure._client import BARREN_PAGES, Client, Novelty
 from cloudmarker_azure._governor import Target
-from cloudmarker_azure._graph_types import HELD, KNOWN_SUBSCRIPTIONS, as_listed, may_read, query
+from cloudmarker_azure._graph_types import GROUPS, HELD, KNOWN_SUBSCRIPTIONS, as_listed, graph_type, may_read, query
 from cloudmarker_azure._json import text, whole
 from cloudmarker_azure._listplan import ListPlan
 from cloudmarker_azure._outcome import UnreadError
@@ -30,7 +30,7 @@ from cloudmarker_azure._session import GRAPH_PATH
 
 _LOGGER = logging.getLogger(__name__)
 
-BATCH = 500
+BATCH = 200
 """Subscriptions that are asked for in one query, at most."""
 
 ROWS = 1000
@@ -68,7 +68,7 @@ class _Batch:
         self._client = client
         self._context = context
         self._rows = rows
-        self._scopes = {(scope.subscription_id or "").lower(): scope for scope in scopes}
+        self._scopes = {_key(scope.subscription_id): scope for scope in scopes}
         self._known: set[str] = set()
         self._unknown = "Azure Resource Graph does not know the subscription"
         self._permissions: dict[str, list[Any]] = {}
@@ -85,7 +85,7 @@ class _Batch:
     def _find_known(self) -> Generator[list[Record], None, None]:
         try:
             for page in self._pages(KNOWN_SUBSCRIPTIONS):
-                self._known.update((text(found, "subscriptionId") or "").lower() for found in page)
+                self._known.update(_key(text(found, "subscriptionId")) for found in page)
                 yield []
         except UnreadError as exc:
             self._known.clear()
@@ -102,7 +102,7 @@ class _Batch:
         except UnreadError as exc:
             _LOGGER.info("%s: it is not known what may be read: %s", scope.reference, exc)
             found = []
-        self._permissions[(scope.subscription_id or "").lower()] = found
+        self._permissions[_key(scope.subscription_id)] = found
         self._step()
 
     def _step(self) -> None:
@@ -111,49 +111,73 @@ class _Batch:
             self._open -= 1
             if self._open:
                 return
-        for row in self._rows:
-            if self._known:
-                self._context.add(Job(_TARGET, _TARGET, partial(self._read, row)))
-            for subscription, scope in self._scopes.items():
-                if subscription not in self._known:
-                    self._fall_back(Listing(self._context, row, scope), self._unknown)
+        for group in GROUPS:
+            rows = [row for row in self._rows if row.record_type in group]
+            if rows and self._known:
+                self._context.add(Job(_TARGET, _TARGET, partial(self._read, rows)))
+            for row in rows:
+                for scope in self._scopes.values():
+                    if not self._knows(scope):
+                        self._fall_back(Listing(self._context, row, scope), self._unknown)
+
+    def _knows(self, scope: Scope) -> bool:
+        return _key(scope.subscription_id) in self._known
 
     def _fall_back(self, listing: Listing, reason: str, seen: Novelty | None = None) -> None:
         listing.note = f"read through Azure Resource Manager: {reason}"
         listing.seen = seen
         self._context.add(listing.job())
 
-    def _read(self, row: Row) -> Generator[list[Record], None, None]:
-        """Yield the records of one type, and coverage."""
-        listings = {
-            id_: Listing(self._context, row, scope) for id_, scope in self._scopes.items() if id_ in self._known
-        }
-        received = dict.fromkeys(listings, 0)
+    def _read(self, rows: Sequence[Row]) -> Generator[list[Record], None, None]:
+        """Yield the records of some types, and coverage."""
+        types = {graph_type(row): row for row in rows}
+        scopes = [scope for scope in self._scopes.values() if self._knows(scope)]
+        # Made when the first row comes: most types are in few subscriptions.
+        listings: dict[tuple[str, str | None], Listing] = {}
         seen = Novelty()
         try:
-            for page in self._pages(query(row)):
+            for page in self._pages(query(rows)):
                 chunk: list[Record] = []
                 for found in page:
-                    id_ = (text(found, "subscriptionId") or "").lower()
-                    if id_ not in listings:
-                        raise UnreadError("failed", "a row is of no subscription that was asked for")
+                    row, scope = self._whose(found, types)
                     if seen(text(found, "id")):
-                        received[id_] += 1
-                        chunk += listings[id_].take(as_listed(row, found))
+                        place = (row.record_type, scope.subscription_id)
+                        if place not in listings:
+                            listings[place] = Listing(self._context, row, scope)
+                        chunk += listings[place].take(as_listed(row, found))
                     if len(chunk) >= CHUNK:
                         yield chunk
                         chunk = []
                 yield chunk
         except UnreadError as exc:
-            _LOGGER.warning("Azure Resource Graph: %s: %s", row.record_type, exc)
-            for listing in listings.values():
-                self._fall_back(listing, f"Azure Resource Graph: {exc}", seen)
+            _LOGGER.warning("Azure Resource Graph: %s: %s", ", ".join(types), exc)
+            for row in rows:
+                for scope in scopes:
+                    listing = listings.get((row.record_type, scope.subscription_id)) or Listing(
+                        self._context, row, scope
+                    )
+                    self._fall_back(listing, f"Azure Resource Graph: {exc}", seen)
             return
-        for id_, listing in listings.items():
-            if received[id_] or may_read(self._permissions[id_], row):
-                yield listing.end(None)
-            else:
-                self._fall_back(listing, "Azure Resource Graph has none, and does not say whether it may be read")
+        for row in rows:
+            for scope in scopes:
+                found_listing = listings.pop((row.record_type, scope.subscription_id), None)
+                listing = found_listing or Listing(self._context, row, scope)
+                if found_listing or may_read(self._permissions[_key(scope.subscription_id)], row):
+                    yield listing.end(None)
+                else:
+                    self._fall_back(listing, "Azure Resource Graph has none, and may hide what there is")
+
+    def _whose(self, found: Any, types: Mapping[str, Row]) -> tuple[Row, Scope]:
+        """Return which type a row of the Graph is of, and which subscription.
+
+        Raises:
+            UnreadError: none that was asked for.
+        """
+        row = types.get((text(found, "type") or "").lower())
+        scope = self._scopes.get(_key(text(found, "subscriptionId")))
+        if row is None or scope is None or not self._knows(scope):
+            raise UnreadError("failed", "there is a row that was not asked for")
+        return row, scope
 
     def _pages(self, asked: str) -> Iterator[list[Any]]:
         """Yield the rows that a query gives, page by page; an empty page may come at any time.
@@ -186,3 +210,7 @@ class _Batch:
             raise UnreadError("failed", "the result was truncated")
         if expected is not None and received < expected:
             raise UnreadError("failed", f"{expected} rows were announced, and {received} came")
+
+
+def _key(subscription_id: str | None) -> str:
+    return (subscription_id or "").lower()

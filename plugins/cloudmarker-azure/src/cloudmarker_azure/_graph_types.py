@@ -9,48 +9,55 @@ from typing import Any
 from cloudmarker_azure._json import texts
 from cloudmarker_azure._row import Row
 
-HELD = frozenset(
-    {
-        "resource_group",
-        "virtual_machine",
-        "vm_scale_set",
-        "disk",
-        "snapshot",
-        "image",
-        "nic",
-        "nsg",
-        "public_ip",
-        "lb",
-        "app_gateway",
-        "virtual_network",
-        "route_table",
-        "network_watcher",
-        "azure_firewall",
-        "bastion",
-        "dns_zone",
-        "private_dns_zone",
-        "storage_account",
-        "key_vault",
-        "mysql_server",
-        "mysql_flexible_server",
-        "postgresql_server",
-        "postgresql_flexible_server",
-        "cosmos_db",
-        "redis",
-        "service_bus_namespace",
-        "event_hub_namespace",
-        "web_app",
-        "app_service_plan",
-        "aks_cluster",
-        "container_registry",
-        "managed_identity",
-        "activity_log_alert",
-    }
+GROUPS: tuple[frozenset[str], ...] = (
+    frozenset({"resource_group"}),
+    frozenset({"virtual_machine", "vm_scale_set", "disk", "snapshot", "image"}),
+    frozenset(
+        {
+            "nic",
+            "nsg",
+            "public_ip",
+            "lb",
+            "app_gateway",
+            "virtual_network",
+            "route_table",
+            "network_watcher",
+            "azure_firewall",
+            "bastion",
+            "dns_zone",
+            "private_dns_zone",
+        }
+    ),
+    frozenset(
+        {
+            "storage_account",
+            "key_vault",
+            "mysql_server",
+            "mysql_flexible_server",
+            "postgresql_server",
+            "postgresql_flexible_server",
+            "cosmos_db",
+            "redis",
+            "service_bus_namespace",
+            "event_hub_namespace",
+            "web_app",
+            "app_service_plan",
+            "aks_cluster",
+            "container_registry",
+            "managed_identity",
+            "activity_log_alert",
+        }
+    ),
 )
-"""The rows of the table, by record type, that are read through it: top-level resources whose list needs no expansion.
+"""The rows of the table, by record type, that are read through it, a query for each group of them.
 
-The rest is not in its tables ``resources`` and ``resourcecontainers``, or is there without what is needed of it.
+They are top-level resources whose list needs no expansion. The rest is not in its tables ``resources`` and
+``resourcecontainers``, or is there without what is needed of it. Every query counts, and few are allowed in a moment,
+so there are few; and not one for all, as a query that fails costs all that it asks for a list each.
 """
+
+HELD = frozenset.union(*GROUPS)
+"""All of these."""
 
 LACKING = ("etag", "systemData")
 """Top-level keys that Azure Resource Manager has and Azure Resource Graph does not."""
@@ -68,17 +75,19 @@ _COLUMNS = (
 
 def resource_type(row: Row) -> str:
     """Return the type of a *row*'s resources, as Azure Resource Manager spells it."""
-    if row.record_type == "resource_group":
-        return "Microsoft.Resources/resourceGroups"
-    return row.path.removeprefix("/providers/")
+    return "Microsoft.Resources/resourceGroups" if _is_group(row) else row.path.removeprefix("/providers/")
 
 
-def query(row: Row) -> str:
-    """Return the query that gives the resources of a *row*."""
-    table, name = "resources", resource_type(row).lower()
-    if row.record_type == "resource_group":
-        table, name = "resourcecontainers", "microsoft.resources/subscriptions/resourcegroups"
-    return f"{table} | where type =~ '{name}' | project {', '.join(_COLUMNS)} | order by id asc"
+def graph_type(row: Row) -> str:
+    """Return the type of a *row*'s resources, as Azure Resource Graph spells it."""
+    return "microsoft.resources/subscriptions/resourcegroups" if _is_group(row) else resource_type(row).lower()
+
+
+def query(rows: Sequence[Row]) -> str:
+    """Return the query that gives the resources of all *rows*, which are of one group."""
+    table = "resourcecontainers" if _is_group(rows[0]) else "resources"
+    types = ", ".join(f"'{graph_type(row)}'" for row in rows)
+    return f"{table} | where type in~ ({types}) | project {', '.join(_COLUMNS)} | order by id asc"
 
 
 def as_listed(row: Row, found: Mapping[str, Any]) -> dict[str, Any]:
@@ -103,14 +112,15 @@ def may_read(permissions: Iterable[Any], row: Row) -> bool:
         permissions: of the caller: https://learn.microsoft.com/rest/api/authorization/permissions.
         row: of the table.
     """
-    name = resource_type(row)
-    if row.record_type == "resource_group":
-        name = "Microsoft.Resources/subscriptions/resourceGroups"
-    action = f"{name}/read"
+    action = f"{graph_type(row)}/read"
     return any(
         _matches(texts(entry, "actions"), action) and not _matches(texts(entry, "notActions"), action)
         for entry in permissions
     )
+
+
+def _is_group(row: Row) -> bool:
+    return row.record_type == "resource_group"
 
 
 def _matches(patterns: Sequence[str], action: str) -> bool:

@@ -39,9 +39,9 @@ class ListPlan:
         return [record_type for record_type in found if self._wants(record_type)]
 
     def left_out(self, tenant: Scope) -> Iterator[Record]:
-        """Yield a coverage record for each type that is not wanted."""
+        """Yield a coverage record for each type that is not wanted; subscriptions are always listed."""
         for record_type in RECORD_TYPES:
-            if not self._wants(record_type):
+            if not self._wants(record_type) and record_type != SUBSCRIPTIONS.record_type:
                 reason = "left out by the parameter record_types"
                 yield coverage(CLOUD_TYPE, tenant.reference, record_type, "skipped", 0, reason)
 

@@ -27,6 +27,12 @@ NOT_REGISTERED = frozenset(
 )
 """Error codes, lower case, that say: the provider is not in use in this subscription, so it holds nothing there."""
 
+NOT_OFFERED = frozenset({"invalidresourcetype", "invalidresourcenamespace"})
+"""Error codes, lower case, that say: there is no such resource type, or not in this cloud, or not any more. If only our
+version of it is not there, the message lists those that are."""
+
+_OTHER_VERSIONS = "supported api-versions"
+
 RETRIED_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 
 _ACTION = re.compile(r"perform action '([^']+)'")
@@ -76,20 +82,19 @@ def refused(status: int, headers: Mapping[str, str], body: bytes) -> UnreadError
     said = f"{code}: {message}" if code and message else code or message
     reason = f"HTTP {status}: {said}" if said else f"HTTP {status}"
     retry_after_s = _retry_after_s(headers)
+    state: State = "failed"
     if status == 401:
-        return UnreadError("denied", f"the token was not accepted: {reason}", code=code)
-    if status == 403:
+        state, reason = "denied", f"the token was not accepted: {reason}"
+    elif status == 403:
         action = _ACTION.search(message)
-        reason = f"{code or reason}: no permission for {action[1]}" if action else reason
-        return UnreadError("denied", reason, code=code)
-    if status == 429:
-        return UnreadError("throttled", reason, again=True, retry_after_s=retry_after_s, code=code)
-    if status in (404, 409) and code.lower() in NOT_REGISTERED:
-        return UnreadError("disabled", reason, code=code)
-    if 300 <= status < 400:
-        return UnreadError("failed", f"HTTP {status}: the answer points elsewhere, which is not followed", code=code)
-    again = status in RETRIED_STATUSES
-    return UnreadError("failed", reason, again=again, retry_after_s=retry_after_s, code=code)
+        state, reason = "denied", f"{code or reason}: no permission for {action[1]}" if action else reason
+    elif status == 429:
+        state = "throttled"
+    elif status in (404, 409) and code.lower() in NOT_REGISTERED:
+        state = "disabled"
+    elif 300 <= status < 400:
+        reason = f"HTTP {status}: the answer points elsewhere, which is not followed"
+    return UnreadError(state, reason, again=status in RETRIED_STATUSES, retry_after_s=retry_after_s, code=code)
 
 
 def _code_and_message(body: bytes) -> tuple[str, str]:

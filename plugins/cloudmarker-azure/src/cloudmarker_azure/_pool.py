@@ -21,6 +21,9 @@ JOIN_S = 5.0
 WAITING = 8
 """Results that wait to be read, at most. A thread whose result has to wait holds a page of items meanwhile."""
 
+PARKED = 4096
+"""Jobs that wait for their moment, at most: further ones are not begun until one of these has gone on."""
+
 
 class _Channel(Generic[T]):
     """A bounded queue from some threads to one, which either side can end."""
@@ -188,9 +191,12 @@ class Schedule(Generic[T]):
             _, _, job = heappop(self._parked)
             if self._may(job, now):
                 return job, None
-        while (job_or_none := self._added.popleft() if self._added else next(self._new, None)) is not None:
-            if self._may(job_or_none, now):
-                return job_or_none, None
+        while len(self._parked) < PARKED:
+            found = self._added.popleft() if self._added else next(self._new, None)
+            if found is None:
+                break
+            if self._may(found, now):
+                return found, None
         return None, self._parked[0][0] if self._parked else None
 
     def _may(self, job: Job[T], now: float) -> bool:

@@ -17,6 +17,7 @@ from functools import partial
 from importlib.metadata import version
 from types import TracebackType
 from typing import Any
+from urllib.parse import urlsplit
 from weakref import WeakSet
 
 import requests
@@ -105,6 +106,23 @@ class _Adapter(HTTPAdapter):
                     socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
 
 
+class _Http(requests.Session):
+    """A session that looks for the proxies of a host once, not for every request: it is a tenth of its work."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        # An authentication of its own keeps requests from replacing ours by one from ~/.netrc.
+        self.auth = _unchanged
+        self._environment: dict[tuple[str, str], Any] = {}
+
+    def merge_environment_settings(self, url: Any, *args: Any) -> Any:
+        parts = urlsplit(url)
+        place = parts.scheme, parts.netloc
+        if place not in self._environment:  # the other arguments are the transport's, always the same
+            self._environment[place] = super().merge_environment_settings(url, *args)
+        return dict(self._environment[place])
+
+
 class _Transport(RequestsTransport):  # type: ignore[misc]  # azure-core exports it through __getattr__
     """Sends requests; waits of the SDK's own retry policies are short and end when reading is stopped."""
 
@@ -187,9 +205,7 @@ class Session:
 
     def __init__(self, access: Access, connections: int, stop: threading.Event) -> None:
         self.access = access
-        self._http = requests.Session()
-        # An authentication of its own keeps requests from replacing ours by one from ~/.netrc.
-        self._http.auth = _unchanged
+        self._http = _Http()
         self._adapter = _Adapter(connections, stop)
         self._http.mount("https://", self._adapter)
         transport = _Transport(

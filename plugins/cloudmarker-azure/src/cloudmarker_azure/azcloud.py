@@ -11,7 +11,7 @@ from cloudmarker_azure._settings import settings
 
 
 class AzCloud:
-    """Azure cloud plugin: reads what there is in the subscriptions of a tenant, some sixty types of resources.
+    """Azure cloud plugin: reads what there is in the subscriptions of a tenant, some seventy types of resources.
 
     It only ever sends GET requests to Azure Resource Manager, and queries to Azure Resource Graph if it is told to; the
     Reader role on what shall be seen is enough. Every subscription and resource type that it could not read is named in

@@ -59,14 +59,11 @@ def access(
     problems = []
     if endpoint and (problem := problem_with_url(endpoint)):
         problems.append(f"endpoint: {problem}")
-    if endpoints is not None and not isinstance(endpoints, Mapping):
-        problems.append("endpoints: a URL for each name of an API is needed, such as compute")
-        endpoints = None
     for api, url in (endpoints or {}).items():
         if api not in known_apis:
             problems.append(f"endpoints: {api!r} is none of {', '.join(sorted(known_apis))}")
-        elif not isinstance(url, str) or (problem := problem_with_url(url)):
-            problems.append(f"endpoints.{api}: {problem if isinstance(url, str) else 'a URL is needed'}")
+        elif problem := problem_with_url(url):
+            problems.append(f"endpoints.{api}: {problem}")
     if impersonate and not _ACCOUNT.fullmatch(impersonate):
         problems.append(f"impersonate: {impersonate!r} is not the e-mail address of a service account")
     if problems:

@@ -11,9 +11,8 @@ import logging
 import ssl
 import threading
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import quote, urlencode
 
 import httplib2
@@ -32,6 +31,9 @@ _LOGGER = logging.getLogger(__name__)
 
 ROOM_BYTES = 24 * 2**20
 """Bytes of answers that are in memory at a time, about: a page of 500 machines can have two megabytes."""
+
+PARTIAL = ("returnPartialSuccess", "true")
+"""Asks an aggregated list for what is there although some place is down."""
 
 NO_ANSWER = (OSError, httplib2.HttpLib2Error, http.client.HTTPException)
 """What sending raises when there is no answer: refused, reset, timed out, no such host, no TLS, cut off, no HTTP."""
@@ -110,10 +112,11 @@ class Client:
         while True:
             try:
                 self._session.login()
-                return
             except UnreadError as exc:
                 failures += 1
                 self._wait_after(exc, failures, give_up, "login")
+            else:
+                return
 
     def pages(self, call: Call) -> Pages:
         """Yield the pages of a list, or the one answer of a method that has no pages.
@@ -126,27 +129,21 @@ class Client:
         """
         query = list(call.query)
         tokens: set[str] = set()
-        kind = call.row.path
         roomy = not call.row.children  # what is below it may have to be read before the page is done with
         if call.partial and self._wants_partial:
-            query.append(("returnPartialSuccess", "true"))
+            query.append(PARTIAL)
         while True:
-            taken = self._room.enter(kind)
             try:
-                try:
-                    body, content_type = yield from self._answer(call, query)
-                except UnreadError as exc:
-                    if exc.status == 400 and ("returnPartialSuccess", "true") in query:
-                        # The newest discovery documents do not have that parameter any more, although the descriptions
-                        # in them recommend it: who refuses it is not asked again.
-                        query.remove(("returnPartialSuccess", "true"))
-                        body, content_type = yield from self._answer(call, query)
-                        self._wants_partial = False
-                    else:
-                        raise
-                page = Page(body, content_type)
-                self._room.learn(kind, len(body))
-                del body
+                page, taken = yield from self._page(call, query)
+            except UnreadError as exc:
+                if exc.status != 400 or PARTIAL not in query:
+                    raise
+                # The newest discovery documents do not have that parameter any more, although the descriptions in them
+                # recommend it: who refuses it is not asked again.
+                query.remove(PARTIAL)
+                page, taken = yield from self._page(call, query)
+                self._wants_partial = False
+            try:
                 following = page.following()
                 if not roomy:
                     self._room.leave(taken)
@@ -164,8 +161,8 @@ class Client:
             tokens.add(token)
             query = [*((key, value) for key, value in query if key != name), following]
 
-    def _answer(self, call: Call, query: list[tuple[str, str]]) -> Generator[None, None, tuple[bytes, str]]:
-        """Return the body of an answer and its content type, sending as often as the rules allow.
+    def _page(self, call: Call, query: list[tuple[str, str]]) -> Generator[None, None, tuple[Page, int]]:
+        """Return a page and the room that it takes, sending as often as the rules allow; yield while it has to wait.
 
         Raises:
             UnreadError: it cannot be had.
@@ -174,21 +171,26 @@ class Client:
         give_up = time.monotonic() + self._retry.deadline_s
         failures = 0
         while True:
+            taken = self._room.enter(call.row.path)
             try:
-                return self._attempt(call, query, target, give_up)
+                page, size = self._attempt(call, query, target, give_up)
             except UnreadError as exc:
-                if exc.state == "throttled" and exc.again:
-                    if not self._governor.opens_in_time(target, give_up):
-                        raise
-                    _LOGGER.info("%s: %s", call.path, exc)
-                    unread = None
-                else:
-                    unread = exc
-            if unread is None:
+                self._room.leave(taken)
+                unread = exc
+            except BaseException:
+                self._room.leave(taken)
+                raise
+            else:
+                self._room.learn(call.row.path, size)
+                return page, taken
+            if unread.state != "throttled" or not unread.again:
+                failures += 1
+                self._wait_after(unread, failures, give_up, call.path)
+            elif self._governor.opens_in_time(target, give_up):
+                _LOGGER.info("%s: %s", call.path, unread)
                 yield None
-                continue
-            failures += 1
-            self._wait_after(unread, failures, give_up, call.path)
+            else:
+                raise unread
 
     def _wait_after(self, unread: UnreadError, failures: int, give_up: float, what: str) -> None:
         """Wait until the next attempt.
@@ -203,7 +205,8 @@ class Client:
         if self._stop.wait(wait):
             raise UnreadError("failed", "reading was stopped")
 
-    def _attempt(self, call: Call, query: list[tuple[str, str]], target: Target, give_up: float) -> tuple[bytes, str]:
+    def _attempt(self, call: Call, query: list[tuple[str, str]], target: Target, give_up: float) -> tuple[Page, int]:
+        """Send a request; return the page, and the bytes of the answer."""
         session = self._session
         root = session.access.root(call.row.api.name, session.universe_domain)
         url = f"{root}/{call.path}{'?' if query else ''}{urlencode(query)}"
@@ -218,7 +221,6 @@ class Client:
                 unread = refused(status, headers, body, call.row.permission_in(call.scope))
                 refusal = unread if unread.state == "throttled" else None
                 raise unread
-            _check_json(body, headers)
         except GoogleAuthError as exc:
             raise login_failure(exc) from exc
         except NO_ANSWER as exc:
@@ -226,13 +228,4 @@ class Client:
             raise UnreadError("failed", f"no answer: {exc or type(exc).__name__}", again=again) from exc
         finally:
             self._governor.leave(target, gate, refusal, answered=answered)
-        return body, str(headers.get("content-type") or "")
-
-
-def _check_json(body: bytes, headers: Mapping[str, Any]) -> None:
-    """Raise UnreadError for an answer that is no JSON object: another attempt may bring one."""
-    start = body[:64].lstrip()
-    if not start.startswith(b"{"):
-        Page(body, str(headers.get("content-type") or ""))
-
-
+        return Page(body, str(headers.get("content-type") or "")), len(body)

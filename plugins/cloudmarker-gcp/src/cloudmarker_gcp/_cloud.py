@@ -1,114 +1,146 @@
-"""All projects: which there are, which are read, and their lists in parallel."""
+"""All that is read: which scopes there are, and everything of every one of them through one pool of threads."""
 
 from __future__ import annotations
 
-import logging
 import threading
-from collections.abc import Callable, Iterator
-from fnmatch import fnmatchcase
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 
 from cloudmarker.contracts import Record
 from cloudmarker.coverage import coverage
+from cloudmarker.fanout import Job, fan_out
+from cloudmarker.reading import UnreadError
 
-from cloudmarker_gcp._access import Access
 from cloudmarker_gcp._client import Client
-from cloudmarker_gcp._outcome import UnreadError
-from cloudmarker_gcp._pool import run
-from cloudmarker_gcp._reader import Chunks, read_list, skip_lists
-from cloudmarker_gcp._records import CLOUD_TYPE, Scope
-from cloudmarker_gcp._table import PROJECT, PROJECTS, TABLE, Row
-
-_LOGGER = logging.getLogger(__name__)
-
-ROWS: tuple[Row, ...] = (PROJECTS, PROJECT, *TABLE)
-"""All that is read."""
-
-Job = Callable[[], Chunks]
+from cloudmarker_gcp._discovery import Discovery
+from cloudmarker_gcp._governor import Governor, Target
+from cloudmarker_gcp._reader import Branch, Chunk, Steps, Switches, Work, one_first, skipped
+from cloudmarker_gcp._record import CLOUD_TYPE
+from cloudmarker_gcp._row import Api, Row
+from cloudmarker_gcp._scopes import Level, Scope
+from cloudmarker_gcp._selection import Selection
+from cloudmarker_gcp._session import Session
+from cloudmarker_gcp._settings import Settings
+from cloudmarker_gcp._table import RESOURCE_MANAGER, SERVICES, record_types, rows_for, token_scopes
 
 
-def read_cloud(
-    client: Client, access: Access, stop: threading.Event, *, threads: int, max_projects: int, max_records: int
-) -> Iterator[Record]:
-    """Yield the records of all projects, and coverage records for each of them.
-
-    Args:
-        client: reads.
-        access: which projects and zones.
-        stop: set when reading ends.
-        threads: lists that are read at the same time.
-        max_projects: projects that are read at most; 0 for all.
-        max_records: records of each type and project at most; 0 for all.
-    """
+def read_cloud(settings: Settings) -> Iterator[Record]:
+    """Yield the records of all projects, folders and organizations, and coverage records for each of them."""
+    stop = threading.Event()
+    plan = Plan(settings)
+    session = Session(settings.access, token_scopes(plan.all_rows))
     try:
-        client.login()
-    except UnreadError as exc:
-        yield coverage(CLOUD_TYPE, Scope().reference, PROJECTS.record_type, exc.state, 0, str(exc))
-        return
-    for chunk in run(_jobs(client, access, max_projects, max_records), threads, stop):
-        yield from chunk
+        apis = {step.api for row in plan.all_rows for step in row.walk()}
+        governor = Governor(settings.retry, settings.rate_limit, stop, apis)
+        client = Client(session, governor, settings.retry, stop)
+        try:
+            client.login()
+        except UnreadError as exc:
+            yield coverage(CLOUD_TYPE, Scope().reference, "project", exc.state, 0, str(exc))
+            return
+        for chunk in fan_out(
+            plan.jobs(client),
+            settings.threads,
+            stop=stop,
+            ready_at=governor.ready_at,
+            interrupt=client.interrupt,
+            name="gcp",
+        ):
+            yield from chunk
+    finally:
+        stop.set()
+        session.close()
 
 
-def _jobs(client: Client, access: Access, max_projects: int, max_records: int) -> Iterator[Job]:
-    """Yield a job for each list of each project, while the projects are still being listed."""
-    chosen = 0
-    for chunk in _projects(client, access):
-        yield partial(_given, chunk)
-        for record in chunk:
-            if record["com"]["record_type"] != "scope":
-                continue
-            scope = Scope.project(record["raw"])
-            reason = _reason_to_skip(scope, access)
-            if not reason and max_projects and chosen >= max_projects:
-                reason = f"limited to {max_projects} projects by _max_projects"
-            if reason:
-                yield partial(skip_lists, TABLE, scope, reason)
-                continue
-            chosen += 1
-            for row in TABLE:
-                yield partial(read_list, client, row, scope, access.zones, max_records)
+class Plan:
+    """What is read, in which order.
 
-
-def _projects(client: Client, access: Access) -> Iterator[list[Record]]:
-    """Yield the records of the projects that can be seen, then of those asked for that are not among them; in chunks.
-
-    Coverage records are among them.
+    Attributes:
+        all_rows: what may be asked for.
     """
-    missing = dict.fromkeys(access.projects or ())
-    count = 0
-    for chunk in read_list(client, PROJECTS, Scope()):
-        for record in chunk:
-            if record["com"]["record_type"] == "scope":
-                count += 1
-                for name in [name for name in missing if _matches(Scope.project(record["raw"]), name)]:
-                    del missing[name]
-        yield chunk
-    _LOGGER.info("%d projects are visible", count)
-    for name in missing:
-        scope = Scope(project_id=name)
-        if _is_pattern(name):
-            reason = "no visible project matches it"
-            yield [coverage(CLOUD_TYPE, scope.reference, PROJECT.record_type, "failed", 0, reason)]
-        else:
-            yield from read_list(client, PROJECT, scope)
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._rows = rows_for(settings.record_types)
+        self._selection = Selection(settings.projects, settings.exclude_projects, settings.max_projects)
+        gated = {step.api for row in self._in_projects for step in row.walk() if step.api.enabled_by}
+        self._services = self._service_row(len(gated) > 1)
+        self.all_rows: tuple[Row, ...] = (*self._rows, *([self._services] if self._services else []))
+
+    @property
+    def _in_projects(self) -> list[Row]:
+        return [row for row in self._rows if "project" in row.levels]
+
+    def _wanted(self, record_type: str) -> bool:
+        return self._settings.record_types is None or record_type in self._settings.record_types
+
+    def _service_row(self, needed: bool) -> Row | None:
+        """Return the row of the services that are enabled, silent if nobody wants their records; None if not needed."""
+        if self._wanted(SERVICES.record_type):
+            return SERVICES
+        return replace(SERVICES, silent=True) if needed else None
+
+    def jobs(self, client: Client) -> Iterator[Work]:
+        """Yield the jobs that read everything."""
+        left_out = [name for name in record_types() if not self._wanted(name)]
+        if left_out:
+            yield Job(partial(_given, _left_out(left_out)), Target.of(Scope(), RESOURCE_MANAGER))
+        levels: set[Level] = {level for row in self._rows for level in row.levels}
+        levels |= {level for level in ("organization", "folder") if self._wanted(level)}
+        discovery = Discovery(
+            client,
+            self._selection,
+            self._settings.root,
+            levels,
+            self._wanted,
+            partial(self._found, client),
+        )
+        yield from discovery.jobs()
+
+    def _found(self, client: Client, scope: Scope) -> Steps:
+        """Yield what is to be read of a scope."""
+        if scope.level != "project":
+            yield from self._rows_of(client, scope, self._rows, Switches())
+            return
+        if reason := self._selection.refuse(scope):
+            services = [self._services] if self._services else []
+            yield skipped([*services, *self._rows], scope, reason)
+            return
+        yield Job(partial(self._project, client, scope), Target.of(scope, (self._services or SERVICES).api))
+
+    def _project(self, client: Client, scope: Scope) -> Steps:
+        """Read the services that are enabled in a project, then what those have there."""
+        switches = Switches()
+        if self._services:
+            names: set[str] = set()
+            branch = self._branch(client, self._services, scope, switches)
+            yield from branch.steps(names)
+            if not branch.holes and names:  # no list at all would be no news but an odd answer
+                switches = Switches(frozenset(names))
+        yield from self._rows_of(client, scope, self._rows, switches)
+
+    def _rows_of(self, client: Client, scope: Scope, rows: Iterable[Row], switches: Switches) -> Iterator[Work]:
+        """Yield the jobs for the rows of a scope. Of an API that may be off a single list is read first."""
+        by_api: dict[Api, list[Branch]] = {}
+        for row in rows:
+            if scope.level in row.levels:
+                by_api.setdefault(row.api, []).append(self._branch(client, row, scope, switches))
+        for api, branches in by_api.items():
+            if len(branches) == 1 or switches.known(api):
+                for branch in branches:
+                    yield branch.job()
+            else:
+                first, *others = branches
+                yield Job(partial(one_first, first.steps(), [branch.job() for branch in others]), Target.of(scope, api))
+
+    def _branch(self, client: Client, row: Row, scope: Scope, switches: Switches) -> Branch:
+        return Branch(client, row, scope, switches, zones=self._settings.zones, limit=self._settings.max_recs)
 
 
-def _given(chunk: list[Record]) -> Chunks:
+def _given(chunk: Chunk) -> Steps:
     yield chunk
 
 
-def _reason_to_skip(scope: Scope, access: Access) -> str | None:
-    if access.projects is not None and not any(_matches(scope, name) for name in access.projects):
-        return "left out by projects"
-    if scope.project_state and scope.project_state != "ACTIVE":
-        return f"the project is {scope.project_state}"
-    return None
-
-
-def _matches(scope: Scope, name: str) -> bool:
-    """Say whether *name* is the id or the number of a project, or a pattern for its id. Ids are in lower case."""
-    return name == scope.project_number or fnmatchcase(scope.project_id or "", name.lower())
-
-
-def _is_pattern(name: str) -> bool:
-    return any(sign in name for sign in "*?[")
+def _left_out(names: Iterable[str]) -> Chunk:
+    return [coverage(CLOUD_TYPE, Scope().reference, name, "skipped", 0, "left out by record_types") for name in names]

@@ -63,12 +63,16 @@ def operating_system(disk: Item) -> str | None:
 
 
 def _group(item: Item, where: Where) -> str | None:
-    """Return the group of machines that made this one, which names it in the metadata, by the project's number."""
+    """Return the group of machines that made this one, which names it in the metadata, by the project's number.
+
+    The maker is the group's manager; load balancers know the group itself, which has the same name.
+    """
     entries = objects(item, "metadata", "items")
     maker = next((text(entry, "value") for entry in entries if entry.get("key") == "created-by"), None)
     if not maker or "/instanceGroupManagers/" not in maker:
         return None
     name = compute_name(maker, where.scope.project)
+    name = name.replace("/instanceGroupManagers/", "/instanceGroups/")
     return name.replace(f"/projects/{where.scope.number}/", f"/projects/{where.scope.project}/", 1)
 
 

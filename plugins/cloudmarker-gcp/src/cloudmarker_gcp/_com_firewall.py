@@ -1,7 +1,7 @@
 """Common fields of firewalls and firewall policies, and the records of their rules.
 
-These are strict where the others are lenient: a rule that is half understood would be worse than one that is missing, as
-it may look harmless, so what is not as it should be is an error that coverage names.
+These are strict where the others are lenient: a rule that is half understood would be worse than one that is missing,
+as it may look harmless, so what is not as it should be is an error that coverage names.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from cloudmarker.contracts import Record
 from cloudmarker.errors import RecordError
 from cloudmarker.firewall import is_anywhere, normalise_addresses, normalise_ports, normalise_protocol
 
-from cloudmarker_gcp._com_compute import link
+from cloudmarker_gcp._com_compute import link, links
 from cloudmarker_gcp._json import Item, text
 from cloudmarker_gcp._names import RESOURCE_MANAGER, compute_name
 from cloudmarker_gcp._record import Basics, Kind, Where, compute, record, required
@@ -72,8 +72,11 @@ def _entry_fields(item: Item, where: Where, kind: str, entry: Any) -> dict[str, 
         destination_addresses=destinations,
         source_tags=source_tags,
         source_identities=source_identities,
+        source_groups=[],
+        destination_groups=[],
         target_tags=_texts(item, "targetTags"),
         target_identities=_texts(item, "targetServiceAccounts"),
+        target_networks=[],
     )
 
 
@@ -129,11 +132,11 @@ def _policy_fields(item: Item, where: Where, rule: Item, protocol: Any) -> dict[
     if action.lower() not in _ACTIONS:
         raise RecordError(f"action is {action!r}, not one of {', '.join(_ACTIONS)}")
     priority = _priority(rule.get("priority"))
-    source_tags = [required(tag, "name") for tag in _objects(match, "srcSecureTags")]
+    secure_tags = [required(tag, "name") for tag in _objects(match, "srcSecureTags")]
     sources, destinations = _side(match, "src"), _side(match, "dest")
     if outward:
         destinations = destinations or list(ANYWHERE)
-    elif not source_tags:
+    elif not secure_tags:
         sources = sources or list(ANYWHERE)
     return _rule(
         firewall=compute_name(required(item, "selfLink"), where.scope.project),
@@ -147,10 +150,13 @@ def _policy_fields(item: Item, where: Where, rule: Item, protocol: Any) -> dict[
         ports=ports,
         source_addresses=sources,
         destination_addresses=destinations,
-        source_tags=source_tags,
+        source_tags=[],
         source_identities=[],
-        target_tags=[required(tag, "name") for tag in _objects(rule, "targetSecureTags")],
+        source_groups=secure_tags,  # resources of their own, unlike the tags of machines
+        destination_groups=[required(tag, "name") for tag in _objects(rule, "targetSecureTags")],
+        target_tags=[],
         target_identities=_texts(rule, "targetServiceAccounts"),
+        target_networks=links(_texts(rule, "targetResources"), where),
     )
 
 
@@ -173,9 +179,7 @@ def _rule(*, enabled: bool, outward: bool, protocol: str, ports: list[str], **fi
         "direction": "out" if outward else "in",
         "protocol": normalise_protocol(protocol),
         "source_ports": ["*"],
-        "source_groups": [],
         "destination_ports": normalise_ports(ports),
-        "destination_groups": [],
     }
 
 

@@ -15,6 +15,9 @@ _RANGES = ("ipCidrRange", "ipv6CidrRange", "internalIpv6Prefix", "externalIpv6Pr
 _RECEIVERS = {"targetHttpProxies": "http", "targetHttpsProxies": "https", "targetGrpcProxies": "grpc"}
 """Targets that look at requests, and what they receive."""
 
+_PROXIES = (*_RECEIVERS, "targetSslProxies", "targetTcpProxies")
+"""Targets that end connections, and make their own to what stands behind, at ports that the backend services name."""
+
 
 def network(item: Item, where: Where) -> dict[str, Any]:
     """Return ``network`` fields. Only networks of the legacy kind have a range of their own."""
@@ -23,6 +26,7 @@ def network(item: Item, where: Where) -> dict[str, Any]:
         "address_ranges": normalise_addresses([text(item, "IPv4Range"), text(item, "internalIpv6Range")]),
         "subnets": links(texts(item, "subnetworks"), where),
         "peers": links(each(peerings, "network"), where),
+        "policies_first": is_word(item, "before_classic_firewall", "networkFirewallPolicyEnforcementOrder"),
     }
 
 
@@ -59,6 +63,7 @@ def address(item: Item, where: Where) -> dict[str, Any]:
         "static": True,
         "attached_to": links(texts(item, "users"), where),
         "host": None,
+        "closed_by_default": True,
     }
 
 
@@ -70,6 +75,7 @@ def forwarding_rule(item: Item, where: Where) -> dict[str, Any]:
     application = _RECEIVERS.get(collection)
     protocol = text(item, "IPProtocol")
     ports = [*texts(item, "ports"), text(item, "portRange")]
+    received = ["*"] if on(item, "allPorts") else normalise_ports(ports)
     addresses = each([item], "IPAddress")
     return {
         "scheme": scheme,
@@ -80,7 +86,8 @@ def forwarding_rule(item: Item, where: Where) -> dict[str, Any]:
         "networks": links(each([item], "network"), where),
         "subnets": links(each([item], "subnetwork"), where),
         "protocols": [application or normalise_protocol(None if protocol == "L3_DEFAULT" else protocol)],
-        "ports": ["*"] if on(item, "allPorts") else normalise_ports(ports),
+        "ports": received,
+        "backend_ports": [] if collection in _PROXIES else received,  # packets go on as they came
         "backends": links([target] if collection == "targetInstances" else [], where),
         "backend_pools": links(
             [*each([item], "backendService"), *([target] if target and collection != "targetInstances" else [])], where

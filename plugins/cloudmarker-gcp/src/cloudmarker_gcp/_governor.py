@@ -1,11 +1,11 @@
 """When a request may be sent: one governor for all threads, so that no quota is used up and no refusal provoked twice.
 
-Google counts calls per project and API, minute by minute. There is a gate for each of these. A request waits while its gate
-is closed because Google refused a call, or while the last minute's calls make up the share of the quota that may be used.
-After a refusal a single request tries the gate; the others wait for what becomes of it.
+Google counts calls per project and API, minute by minute. There is a gate for each of these. A request waits while its
+gate is closed because Google refused a call, or while the calls of the last minute make up the share of the quota that
+may be used. After a refusal a single request tries the gate; the others wait for what becomes of it.
 
-Some APIs count a call for the project that is read, others for that of the caller. Which it is, is learned from refusals,
-which name the project.
+Some APIs count a call for the project that is read, others for that of the caller. Which it is, is learned from
+refusals, which name the project.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from cloudmarker.reading import Retry, UnreadError
 
-from cloudmarker_gcp._outcome import Refusal
+from cloudmarker_gcp._outcome import RefusedError
 from cloudmarker_gcp._row import Api
 from cloudmarker_gcp._scopes import Scope
 
@@ -146,6 +146,8 @@ class Governor:
         with self._changed:
             now = time.monotonic()
             wait = self._gate(target).wait_s(now, ahead)
+        if wait <= 0:
+            return -math.inf
         return now + min(wait, PROBE_S) if math.isinf(wait) else now + wait
 
     def enter(self, target: Target, give_up: float) -> Gate:
@@ -193,8 +195,8 @@ class Governor:
                 self._changed.notify_all()
 
     def _learn(self, target: Target, refusal: UnreadError, gate: Gate) -> Gate:
-        """Take over what a refusal says: how much is allowed, and for whom calls are counted. Return that one's gate."""
-        if not isinstance(refusal, Refusal):
+        """Take over what a refusal says: how much is allowed, and for whom calls are counted; return its gate."""
+        if not isinstance(refusal, RefusedError):
             return gate
         caller = refusal.consumer
         if caller and caller not in (target.consumer, target.by_number) and target.api not in self._callers:

@@ -54,8 +54,8 @@ def whole(item: Any, *keys: str) -> int | None:
     value = at(item, *keys)
     if isinstance(value, str):
         value = int(value) if value.isascii() and value.isdigit() and len(value) < 20 else None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value or abs(value) >= 2**63:
-        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < 2**63:
+        return None  # not a number is not less than anything
     return int(value)
 
 
@@ -106,7 +106,7 @@ def is_word(item: Any, expected: str, *keys: str) -> bool:
 
 
 def timestamp(value: Any) -> str | None:
-    """Return a moment as RFC 3339: from text, which is UTC unless it says otherwise, or from milliseconds since 1970."""
+    """Return a moment as RFC 3339: from text, in UTC unless it says otherwise, or from milliseconds since 1970."""
     if isinstance(value, str) and not value.isdigit():
         found = _TIME.fullmatch(value)
         return f"{found[1]}T{found[2]}{(found[3] or 'Z').upper()}" if found else None

@@ -33,7 +33,7 @@ _SECRETS = re.compile(
 )
 
 
-class Refusal(UnreadError):
+class RefusedError(UnreadError):
     """An answer that says that something is not to be had, or not now.
 
     Attributes:
@@ -94,7 +94,7 @@ class _Error:
         )
 
 
-def refused(status: int, headers: Mapping[str, str], body: bytes, permission: str) -> Refusal:
+def refused(status: int, headers: Mapping[str, str], body: bytes, permission: str) -> RefusedError:
     """Return what an answer with a *status* other than 2xx means.
 
     Args:
@@ -119,7 +119,7 @@ def refused(status: int, headers: Mapping[str, str], body: bytes, permission: st
         state, said = "denied", f"the token was not accepted: {said}"
     elif 300 <= status < 400:
         said = f"HTTP {status}: the answer points elsewhere, which is not followed"
-    refusal = Refusal(
+    refusal = RefusedError(
         state,
         masked(said),
         again=again,

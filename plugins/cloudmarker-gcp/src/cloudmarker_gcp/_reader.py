@@ -1,197 +1,310 @@
-"""One list to records and coverage: what is read is yielded, what is not is said, and nothing is raised."""
+"""A row of the table, and all below it, to records and coverage: what is not read is said, and nothing is raised."""
 
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
+from functools import partial
 from typing import Any
 
+import msgspec
 from cloudmarker.contracts import Record
-from cloudmarker.coverage import State, coverage
+from cloudmarker.coverage import coverage
 from cloudmarker.errors import RecordError
+from cloudmarker.fanout import Job
+from cloudmarker.reading import Tally, UnreadError
 
-from cloudmarker_gcp._client import Client
-from cloudmarker_gcp._lists import Gaps, items_of
-from cloudmarker_gcp._outcome import UnreadError, one_line
-from cloudmarker_gcp._records import CLOUD_TYPE, Scope, Transform
-from cloudmarker_gcp._table import Part, Row
+from cloudmarker_gcp._client import Call, Client
+from cloudmarker_gcp._governor import Target
+from cloudmarker_gcp._json import text
+from cloudmarker_gcp._names import last_part
+from cloudmarker_gcp._outcome import RefusedError
+from cloudmarker_gcp._pages import Page, check_owner, decoded
+from cloudmarker_gcp._record import CLOUD_TYPE, Where, record
+from cloudmarker_gcp._row import Api, Row
+from cloudmarker_gcp._scopes import Scope
 
 _LOGGER = logging.getLogger(__name__)
 
-Chunks = Generator[list[Record], None, None]
+Chunk = list[Record]
+Work = Job[Chunk]
+Steps = Generator["Chunk | Work", None, None]
+"""Records as they come, further jobs, and empty chunks while there is something to wait for."""
 
 CHUNK = 64
 """Records that are handed over at once, at most: enough to make the handing over cheap, and few in memory."""
 
-
-class _Tally:
-    """What became of one record type of one list."""
-
-    def __init__(self, record_type: str, limit: int) -> None:
-        self.record_type = record_type
-        self._limit = limit
-        self.count = 0
-        self._left_out = 0
-        self._malformed = 0
-        self._first_problem = ""
-
-    def take(self, transform: Transform, scope: Scope, item: Any, member: Any) -> Record | None:
-        """Count the *item* and return its record; None if it has none, or is one more than wanted."""
-        if self._limit and self.count >= self._limit:
-            self._left_out += 1
-            return None
-        self.count += 1
-        if not isinstance(item, dict):
-            self.malformed("an item is not an object")
-            return None
-        try:
-            return transform(scope, item, member)
-        except RecordError as exc:
-            self.malformed(str(exc))
-            return None
-
-    def malformed(self, problem: str) -> None:
-        """Count something of which no record can be made."""
-        self._malformed += 1
-        self._first_problem = self._first_problem or problem
-
-    @property
-    def full(self) -> bool:
-        """Whether there is more than was wanted."""
-        return bool(self._left_out)
-
-    def coverage(self, scope: Scope, row: Row, gaps: Gaps) -> Record:
-        """Return the coverage record: what happened to the list decides, then what was wrong inside, then the limit."""
-        state: State = gaps.state
-        error = str(gaps)
-        if state != "ok":
-            pass
-        elif self._malformed:
-            plural = "s" if self._malformed > 1 else ""
-            state, error = "failed", f"{self._malformed} item{plural} of unexpected shape: {self._first_problem}"
-        elif self._left_out:
-            state, error = "skipped", f"limited to {self._limit} by _max_recs"
-        elif row.if_empty and not self.count:
-            state, error = "denied", row.if_empty
-        return coverage(
-            CLOUD_TYPE, scope.reference, self.record_type, state, self.count, one_line(error) if error else None
-        )
+CHUNK_BYTES = 64 * 2**10
+"""Bytes of JSON after which they are handed over, however few."""
 
 
-class _Reading:
-    """One list of one scope, while it is read: one call, or one a zone."""
+class Switches:
+    """Which APIs are off in a scope: found out once, and then not asked again. Threads may share it."""
 
-    def __init__(self, client: Client, row: Row, scope: Scope, limit: int) -> None:
+    def __init__(self, enabled: frozenset[str] | None = None) -> None:
+        self._enabled = enabled
+        self._off: dict[Api, UnreadError] = {}
+
+    def off(self, api: Api) -> UnreadError | None:
+        """Return why an API need not be asked; None if it must be."""
+        if self._enabled is not None and api.enabled_by and not self._enabled.intersection(api.enabled_by):
+            return UnreadError("disabled", f"the service {api.enabled_by[0]} is not enabled in the project")
+        return self._off.get(api)
+
+    def known(self, api: Api) -> bool:
+        """Say whether it is known that an API is on, or off."""
+        return api in self._off or (self._enabled is not None and bool(api.enabled_by))
+
+    def note(self, api: Api, unread: UnreadError) -> None:
+        """Take note of an answer that says that an API is off."""
+        self._off.setdefault(api, unread)
+
+
+class Branch:
+    """A row and all below it, read from one scope, and what came of each of its record types.
+
+    Args:
+        client: reads.
+        row: what.
+        scope: from where.
+        switches: which APIs are off.
+        zones: those that zonal types are read from; None for all.
+        limit: records of each type at most; 0 for all.
+
+    Attributes:
+        holes: whether some list could not be read to its end.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        row: Row,
+        scope: Scope,
+        switches: Switches,
+        *,
+        zones: tuple[str, ...] | None = None,
+        limit: int = 0,
+    ) -> None:
+        self.row = row
+        self.scope = scope
         self._client = client
-        self._row = row
-        self._scope = scope
-        self._tallies = {record_type: _Tally(record_type, limit) for record_type in row.record_types}
-        self._gaps = Gaps()
+        self._switches = switches
+        self._zones = zones
+        self._tallies = {name: Tally(limit, "_max_recs") for name in row.record_types}
+        self.holes = False
+        self._names: set[str] | None = None
+        self._open = 1
+        self._lock = threading.Lock()
 
-    @property
-    def full(self) -> bool:
-        """Whether there is more than was wanted."""
-        return self._tallies[self._row.record_type].full
+    def job(self) -> Work:
+        """Return the job that reads it."""
+        return self._job(self.row, self.steps)
 
-    def read(self, zone: str | None) -> Iterator[list[Record]]:
-        """Yield the records of one call; note how it ended."""
-        try:
-            yield from self._read(zone)
-        except UnreadError as exc:
-            self._note(exc, zone)
-        except Exception as exc:  # a fault of ours in one type must not cost the others
-            _LOGGER.exception("%s %s", self._scope.reference, self._row.record_type)
-            self._note(UnreadError("failed", f"unexpected {type(exc).__name__}: {exc}"), zone)
+    def steps(self, names: set[str] | None = None) -> Steps:
+        """Read the row; yield its records, jobs for what is below, and coverage at the end of the last of them.
 
-    def coverage(self) -> list[Record]:
-        """Return the coverage records: the state of the worst call, and what each that failed says."""
-        return [tally.coverage(self._scope, self._row, self._gaps) for tally in self._tallies.values()]
+        Args:
+            names: the last part of the name of everything that is read is added to it.
+        """
+        self._names = names
+        first, *others = (self._zones if self.row.zone_path else None) or ("",)
+        where = Where(self.scope, {})
+        jobs = []
+        for zone in others:
+            self.enter()
+            jobs.append(self._job(self.row, partial(self._read, self.row, where, "", zone)))
+        yield from one_first(self._read(self.row, where, "", first), jobs)
 
-    def _read(self, zone: str | None) -> Iterator[list[Record]]:
-        row, scope = self._row, self._scope
-        method = "aggregatedList" if row.zonal and not zone else row.method
-        arguments = {
-            name: value.format(project_id=scope.project_id) if isinstance(value, str) else value
-            for name, value in row.arguments.items()
-        }
-        if zone:
-            arguments["zone"] = zone
-        with closing(self._client.pages(row, method, arguments)) as pages:
-            for page in pages:
-                items = items_of(page, row, method, scope, self._gaps)
-                del page  # and the items, one by one: large pages must not pile up
-                yield from self._chunks(items)
-                if self.full:
-                    return
+    def enter(self) -> None:
+        """Take note that there is one more list to read, and :meth:`leave` will be called once more."""
+        with self._lock:
+            self._open += 1
 
-    def _chunks(self, items: list[Any]) -> Iterator[list[Record]]:
-        """Yield the records of *items*, which is emptied."""
+    def leave(self) -> Iterator[Chunk]:
+        """Take note that a list has been read; yield coverage if it was the last one."""
+        with self._lock:
+            self._open -= 1
+            if self._open:
+                return
+        if self._tallies:
+            reference = self.scope.reference
+            yield [
+                tally.coverage(CLOUD_TYPE, reference, name, self.row.if_empty if name == self.row.record_type else None)
+                for name, tally in self._tallies.items()
+            ]
+
+    def note(self, row: Row, unread: UnreadError, place: str = "") -> None:
+        """Take note that a list of a row, or the rest of it, could not be read."""
+        self.holes = True
+        state = unread.state
+        if state == "disabled":
+            consumer = unread.consumer if isinstance(unread, RefusedError) else None
+            if consumer is not None and not (row.api.enabled_by and self.scope.holds(_project(consumer))):
+                state = (
+                    "failed"  # some other project lacks the API, or it says nothing: so nothing is known of this one
+                )
+        for name in row.record_types:
+            self._tallies[name].gap(state, str(unread), place)
+
+    def records_of(self, row: Row, where: Where, item: Any) -> Generator[Record | Work, None, None]:
+        """Yield the records of an *item* of a row, and the jobs for what is below it.
+
+        Args:
+            row: what it is an item of; this row, or one below it.
+            where: where it is.
+            item: decoded.
+        """
+        if self._names is not None:
+            self._names.add(last_part(text(item, "name") or ""))
+        made = self._made(row, where, item)
+        if row.record_type and made is not None:
+            yield made
+        if not isinstance(item, dict) or (row.record_type and made is None):
+            return
+        inner = Where(where.scope, made["com"] if made else {})
+        for part in row.parts:
+            tally = self._tallies[part.record_type]
+            try:
+                members = part.members(item)
+            except RecordError as exc:
+                tally.malformed(str(exc))
+                continue
+            for member in members:
+                if not tally.admit():
+                    break
+                try:
+                    yield part.make(inner, item, member)
+                except RecordError as exc:
+                    tally.malformed(str(exc))
+        yield from self.below(row, inner, item)
+
+    def below(self, row: Row, where: Where, item: Any, skip: Iterable[Row] = ()) -> Iterator[Work]:
+        """Yield the jobs for what is below an *item* of a row, but for the rows to *skip*."""
+        left_out = set(map(id, skip))
+        children = [child for child in row.children if id(child) not in left_out]
+        parent = row.leads_to(item) if children else None
+        if parent is None:
+            return
+        for child in children:
+            self.enter()
+            yield self._job(child, partial(self._read, child, where, parent, ""))
+
+    def _made(self, row: Row, where: Where, item: Any) -> Record | None:
+        """Return the record of an item, counted; None if it has none, or is one more than wanted."""
+        if row.kind is None:
+            return None
+        tally = self._tallies.get(row.record_type)
+        if tally is not None and not tally.admit():
+            return None
+        problem = "an item is not an object"
+        if isinstance(item, dict):
+            try:
+                return record(row.kind, where, item)
+            except RecordError as exc:
+                problem = str(exc)
+        if tally is not None:
+            tally.malformed(problem)
+        return None
+
+    def _job(self, row: Row, start: Any) -> Work:
+        return Job(start, Target.of(self.scope, row.api))
+
+    def _read(self, row: Row, where: Where, parent: str, zone: str) -> Steps:
+        """Read one list of a row; yield its records and jobs, and coverage if it was the last one."""
+        off = self._switches.off(row.api)
+        place = f"zones/{zone}" if zone else parent
+        if off is not None:
+            self.note(row, off)
+        else:
+            try:
+                with closing(self._client.pages(Call.of(row, self.scope, parent, zone))) as pages:
+                    for page in pages:
+                        if page is None:
+                            yield []
+                            continue
+                        yield from self._chunks(row, where, self._items(row, page))
+                        if self._full(row):
+                            break
+            except UnreadError as exc:
+                if exc.state == "disabled":
+                    self._switches.note(row.api, exc)
+                    place = ""
+                self.note(row, exc, place)
+            except Exception as exc:  # a fault of ours in one list must not cost the others
+                _LOGGER.exception("%s %s", self.scope.reference, row.path)
+                self.note(row, UnreadError("failed", f"unexpected {type(exc).__name__}: {exc}"), place)
+        yield from self.leave()
+
+    def _full(self, row: Row) -> bool:
+        tally = self._tallies.get(row.record_type)
+        return tally is not None and tally.full
+
+    def _items(self, row: Row, page: Page) -> Iterator[tuple[Any, int]]:
+        """Yield the items of a page, and the bytes of each; note what it says is missing."""
+        if row.items is None:
+            yield page.whole(), 0
+            return
+        page.check_owner(self.scope)
+        items, gaps = page.items(row.items, row.aggregated)
+        for state, reason, place in [*page.gaps(), *gaps]:
+            for name in row.record_types:
+                self._tallies[name].gap(state, reason, place)
+        del page
         items.reverse()
-        chunk: list[Record] = []
         while items:
-            chunk += self._records_of(items.pop())
-            if len(chunk) >= CHUNK:
+            raw = items.pop()
+            size = 0
+            if isinstance(raw, msgspec.Raw):
+                view = memoryview(raw)
+                size = len(view)
+                try:
+                    raw = decoded(view)
+                except ValueError as exc:
+                    raise UnreadError("failed", f"an item is not JSON: {exc}") from exc
+            if isinstance(raw, dict):
+                check_owner(raw.get("selfLink"), self.scope)
+            yield raw, size
+
+    def _chunks(self, row: Row, where: Where, items: Iterator[tuple[Any, int]]) -> Steps:
+        chunk: Chunk = []
+        size = 0
+        for item, item_size in items:
+            size += item_size
+            for result in self.records_of(row, where, item):
+                if isinstance(result, Job):
+                    yield result
+                    continue
+                chunk.append(result)
+            if len(chunk) >= CHUNK or size >= CHUNK_BYTES:
                 yield chunk
-                chunk = []
+                chunk, size = [], 0
         if chunk:
             yield chunk
 
-    def _records_of(self, item: Any) -> Iterator[Record]:
-        record = self._tallies[self._row.record_type].take(self._row.transform, self._scope, item, None)
-        if record is None:
-            return
-        yield record
-        for part in self._row.parts:
-            tally = self._tallies[part.record_type]
-            for member in _members(item, part, tally):
-                record = tally.take(part.transform, self._scope, item, member)
-                if record is not None:
-                    yield record
 
-    def _note(self, exc: UnreadError, zone: str | None) -> None:
-        state = exc.state
-        if state == "disabled" and not (self._row.api.used_where_read and self._scope.holds(_project(exc.consumer))):
-            state = "failed"  # it is some other project that lacks the API, so nothing is known of this one
-        self._gaps.add(state, str(exc), f"zones/{zone}" if zone else "")
+def one_first(first: Steps, others: Iterable[Work]) -> Steps:
+    """Take the *first* steps, and yield *others* once those have brought something: it may be that the API is off."""
+    waiting = list(others)
+    for result in first:
+        if result:
+            while waiting:
+                yield waiting.pop(0)
+        yield result
+    yield from waiting
 
 
-def read_list(client: Client, row: Row, scope: Scope, zones: tuple[str, ...] | None = None, limit: int = 0) -> Chunks:
-    """Yield the records of a list in chunks, page by page; then one coverage record for each type in it.
-
-    A zone that fails does not end the others; the coverage record names it.
-
-    Args:
-        client: reads the pages.
-        row: what the list is of.
-        scope: what it is read from.
-        zones: of a zonal type; None for all.
-        limit: records of each type at most; 0 for all.
-    """
-    reading = _Reading(client, row, scope, limit)
-    for zone in zones if row.zonal and zones else (None,):
-        if not reading.full:
-            yield from reading.read(zone)
-    yield reading.coverage()
-
-
-def skip_lists(rows: Iterable[Row], scope: Scope, reason: str) -> Chunks:
-    """Yield the coverage records of lists that are not read because of the configuration."""
-    yield [
-        coverage(CLOUD_TYPE, scope.reference, record_type, "skipped", 0, reason)
+def skipped(rows: Iterable[Row], scope: Scope, reason: str) -> Chunk:
+    """Return the coverage records of what is not read because of the configuration."""
+    return [
+        coverage(CLOUD_TYPE, scope.reference, name, "skipped", 0, reason)
         for row in rows
-        for record_type in row.record_types
+        if scope.level in row.levels
+        for name in row.record_types
     ]
 
 
-def _members(item: dict[str, Any], part: Part, tally: _Tally) -> list[Any]:
-    try:
-        return part.members(item)
-    except RecordError as exc:
-        tally.malformed(str(exc))
-        return []
-
-
-def _project(consumer: str | None) -> str | None:
+def _project(consumer: str) -> str:
     """Return the id or number in ``projects/<id or number>``, as the consumer of an API is spelled."""
-    return consumer.removeprefix("projects/") if consumer else None
+    return consumer.removeprefix("projects/")

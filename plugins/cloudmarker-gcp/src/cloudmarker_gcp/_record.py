@@ -1,7 +1,7 @@
 """Resources of Google Cloud to records: JSON in, record out, no I/O.
 
-``raw`` of a record is the very object it was given, unchanged. The fields that only one type has come from the functions
-in the modules ``_com_…``, which a row of the table names.
+``raw`` of a record is the very object it was given, unchanged. The fields that only one type has come from the
+functions in the modules ``_com_…``, which a row of the table names.
 """
 
 from __future__ import annotations

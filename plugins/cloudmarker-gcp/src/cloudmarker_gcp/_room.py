@@ -6,12 +6,15 @@ import threading
 
 from cloudmarker.reading import UnreadError
 
+PATIENCE_S = 1.0
+"""Seconds that room is waited for at most: who holds it may be waiting for something else."""
+
 UNKNOWN_BYTES = 32 * 2**10
 """What an answer is taken to have as long as nothing is known of its kind."""
 
 
 class Room:
-    """Bounds the bytes of answers in memory. What an answer will have is guessed from the others of its kind.
+    """Bounds the bytes of answers in memory, if not strictly: what one will have is guessed from others of its kind.
 
     Args:
         size: bytes that there is room for; one answer alone may take more.
@@ -26,20 +29,23 @@ class Room:
         self._left = threading.Condition()
 
     def enter(self, kind: str) -> int:
-        """Wait until there is room for an answer of a *kind*; return what it takes, to be given to :meth:`leave`.
+        """Wait until there is room for an answer of a *kind*, or for long enough.
+
+        Return what it takes, to be given to :meth:`leave`.
 
         Raises:
             UnreadError: reading was stopped.
         """
         with self._left:
-            while True:
-                if self._stop.is_set():
-                    raise UnreadError("failed", "reading was stopped")
-                wanted = self._expected.get(kind, UNKNOWN_BYTES)
-                if not self._taken or self._taken + wanted <= self._size:
-                    self._taken += wanted
-                    return wanted
-                self._left.wait()
+            self._left.wait_for(lambda: self._stop.is_set() or self._has(kind), PATIENCE_S)
+            if self._stop.is_set():
+                raise UnreadError("failed", "reading was stopped")
+            wanted = self._expected.get(kind, UNKNOWN_BYTES)
+            self._taken += wanted
+            return wanted
+
+    def _has(self, kind: str) -> bool:
+        return not self._taken or self._taken + self._expected.get(kind, UNKNOWN_BYTES) <= self._size
 
     def leave(self, taken: int) -> None:
         """Give the room back."""

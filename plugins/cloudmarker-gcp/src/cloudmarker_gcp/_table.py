@@ -6,20 +6,34 @@ Paths are those of Google's REST APIs; the tests compare them with the APIs' dis
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from cloudmarker_gcp import (
     _com_compute as machines,
+)
+from cloudmarker_gcp import (
     _com_data as data,
+)
+from cloudmarker_gcp import (
     _com_firewall as firewalls,
+)
+from cloudmarker_gcp import (
     _com_identity as identity,
+)
+from cloudmarker_gcp import (
     _com_network as networks,
+)
+from cloudmarker_gcp import (
     _com_services as services,
+)
+from cloudmarker_gcp import (
     _com_storage as storage,
 )
 from cloudmarker_gcp._json import Item
 from cloudmarker_gcp._record import Basics, Kind, Where, compute, in_scope, named
 from cloudmarker_gcp._row import CLOUD_PLATFORM, READ_ONLY, Api, Part, Row, part
+from cloudmarker_gcp._scopes import Level
 
 Fields = Callable[[Item, Where], dict[str, Any]]
 Find = Callable[[Item, Where], Basics]
@@ -134,7 +148,7 @@ def _row(
     return Row(api, path, permission, Kind(record_type, com or record_type, find, fields), **more)
 
 
-EVERYWHERE = ("organization", "folder", "project")
+EVERYWHERE: tuple[Level, ...] = ("organization", "folder", "project")
 
 PROJECT = _row(
     "project",
@@ -166,6 +180,32 @@ ORGANIZATION = _row(
     identity.scope,
     items=None,
 )
+
+_ROWS_OF: tuple[tuple[Level, Row], ...] = (("organization", ORGANIZATION), ("folder", FOLDER), ("project", PROJECT))
+
+SEARCHED: Mapping[Level, Row] = {
+    level: replace(
+        row,
+        path=f"v3/{level}s:search",
+        items=f"{level}s",
+        query={"pageSize": "500"},
+    )
+    for level, row in _ROWS_OF
+}
+"""Lists of all that can be seen. They leave out what cannot, without a word."""
+
+LISTED: Mapping[Level, Row] = {
+    level: replace(
+        row,
+        path=f"v3/{level}s",
+        items=f"{level}s",
+        permission=f"resourcemanager.{level}s.list",
+        query={"pageSize": "500", "parent": "{parent}"},
+    )
+    for level, row in _ROWS_OF
+    if level != "organization"
+}
+"""Lists of what is directly in a folder or organization."""
 
 SERVICES = _row(
     "service",

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import elasticsearch
 from cloudmarker.delivery import DELIVERED, Rejected, Retry, Verdict
 from cloudmarker.errors import PluginError, RecordError, TooLargeError, TransientError
 from elastic_transport import ConnectionError as NoConnectionError
@@ -113,9 +112,8 @@ class Cluster:
             ).body
         items = answer.get("items") if isinstance(answer, dict) else None
         if not isinstance(items, list) or len(items) != len(documents):
-            raise PluginError(
-                f"what answers is no Elasticsearch, or something on the way changes its answers: {one_line(answer, 200)}"
-            )
+            what = one_line(answer, 200)
+            raise PluginError(f"what answers is no Elasticsearch, or something on the way changes answers: {what}")
         if answer.get("errors") is False:
             return None
         return [_verdict(next(iter(item.values()))) for item in items]
@@ -196,12 +194,11 @@ def _errors(doing: str) -> Iterator[None]:
         raise _api_error(exc, doing) from exc
     except SerializationError as exc:
         raise TransientError(f"Elasticsearch: {doing}: the answer is cut off or no JSON: {one_line(exc, 200)}") from exc
-    except NoConnectionError as exc:
-        if refusal := tls_refusal(str(exc)):
-            raise PluginError(f"Elasticsearch: {refusal}: {one_line(exc, 200)}") from exc
-        raise TransientError(f"Elasticsearch: {doing}: {one_line(exc, 200)}") from exc
-    except TransportError as exc:  # a timeout: whether it was done is not known
-        raise TransientError(f"Elasticsearch: {doing}: {one_line(exc, 200)}") from exc
+    except TransportError as exc:  # no connection, or a timeout, and then nobody knows whether it was done
+        text = "; ".join(map(str, (exc.message, *exc.errors)))
+        if isinstance(exc, NoConnectionError) and (refusal := tls_refusal(text)):
+            raise PluginError(f"Elasticsearch: {refusal}: {one_line(text, 300)}") from exc
+        raise TransientError(f"Elasticsearch: {doing}: {one_line(text, 300)}") from exc
 
 
 def _api_error(exc: ApiError, doing: str) -> Exception:
@@ -214,8 +211,7 @@ def _api_error(exc: ApiError, doing: str) -> Exception:
     if status == 401:
         return PluginError(f"{text}; are api_key, username and password right?")
     if "media_type_header_exception" in text:
-        version = elasticsearch.__versionstr__
-        return PluginError(f"{text}; client {version} is too new for this server: pip install 'elasticsearch<9'")
+        return PluginError(f"{text}; the client is too new for this server: pip install 'elasticsearch<9'")
     return PluginError(text)
 
 

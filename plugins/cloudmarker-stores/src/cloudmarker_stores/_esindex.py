@@ -11,6 +11,7 @@ from cloudmarker.contracts import StoreRun
 from cloudmarker_stores._naming import Pattern, run_date
 
 PLACEHOLDERS = frozenset({"audit_key", "audit_version", "date"})
+_BAD = '\\ / * ? " < > | , # :'
 _NOT_IN_A_NAME = re.compile(r'[\\/*?"<>|,#:\s]')
 
 
@@ -29,9 +30,6 @@ def name_pattern(parameter: str, text: str, problems: list[str]) -> Pattern:
     elif not pattern.prefix:
         problems.append(f"{parameter}: it must begin with fixed text, or it would be anybody's: {text!r}")
     return pattern
-
-
-_BAD = '\\ / * ? " < > | , # :'
 
 
 def values(audit_key: str, audit_version: str) -> dict[str, str]:
@@ -54,10 +52,10 @@ def too_old(pattern: Pattern, names: Iterable[str], audit_key: str, oldest: str)
     Args:
         pattern: of the names; it has ``{audit_version}`` or ``{date}``.
         names: of indices.
-        audit_key: of the audit; indices of others are not named, if they can be told apart.
+        audit_key: of the audit, as in names; indices of others are not returned, if they can be told apart.
         oldest: version of the oldest run that is kept.
     """
-    regex = pattern.regex({"audit_key": values(audit_key, "")["audit_key"]})
+    regex = pattern.regex({"audit_key": audit_key})
     found: list[str] = []
     for name in names:
         match = regex.fullmatch(name)

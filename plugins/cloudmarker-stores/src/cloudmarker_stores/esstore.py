@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from cloudmarker.contracts import Batch, Incomplete, Record, StoreRun
 from cloudmarker.delivery import Delivery, Item, Verdict
-from cloudmarker.errors import ConfigError, PluginError, TransientError
+from cloudmarker.errors import ConfigError, PluginError
 
 from cloudmarker_stores import _esindex
+from cloudmarker_stores._afterwards import patiently
 from cloudmarker_stores._estemplate import TEMPLATES, template
 from cloudmarker_stores._naming import Ids, oldest_kept
 from cloudmarker_stores._network import is_loopback, readable_file
@@ -24,7 +25,6 @@ _log = logging.getLogger("cloudmarker.stores.esstore")
 _ACTION_BYTES = 160
 """What a document takes in a request besides its JSON: the line with its id."""
 _MAX_DOCUMENTS = 10_000
-_ATTEMPTS = 5
 
 
 class EsStore:
@@ -47,6 +47,8 @@ class EsStore:
         ca_cert: PEM file with the certificate authorities to trust. Without it the usual ones are trusted.
         verify: False does not verify the certificate of the server, and logs a warning.
         timeout_s: Seconds after which a request that is not answered is sent again.
+        retry_deadline_s: Seconds for which records are sent again while Elasticsearch takes none. After that they stay
+            in the spool, for `cloudmarker replay`.
         template: What the index template, which is put before the first record, does with `raw` and `ext`:
             `flattened` makes them searchable, `stored` only keeps them in the documents. With `none` no template is
             put.
@@ -74,6 +76,7 @@ class EsStore:
         ca_cert: str | None = None,
         verify: bool = True,
         timeout_s: float = 60.0,
+        retry_deadline_s: float = 300.0,
         template: str = "flattened",
         alias: str | None = None,
         retention_days: float | None = None,
@@ -105,6 +108,7 @@ class EsStore:
             for name, value in (
                 ("buffer_size", buffer_size),
                 ("timeout_s", timeout_s),
+                ("retry_deadline_s", retry_deadline_s),
                 ("retention_days", retention_days),
             )
             if value is not None and value <= 0
@@ -118,7 +122,11 @@ class EsStore:
         if problems:
             raise ConfigError(problems)
         self._delivery = Delivery(
-            self._send, batch_bytes=buffer_size, batch_records=_MAX_DOCUMENTS, item_extra_bytes=_ACTION_BYTES
+            self._send,
+            batch_bytes=buffer_size,
+            batch_records=_MAX_DOCUMENTS,
+            item_extra_bytes=_ACTION_BYTES,
+            give_up_after_s=retry_deadline_s,
         )
         self._ids = Ids()
         self._run: StoreRun | None = None
@@ -227,21 +235,17 @@ class EsStore:
         if self._alias is None and not self._name:
             return
         self._name = self._name or self._index_name("", "")
-        steps: list[Callable[[StoreRun], None]] = [self._refresh]
-        if self._alias is not None:
-            steps.append(self._move_alias)
-        if self._retention_days is not None and not run.replay:
-            steps.append(self._delete_old)
-        for step in steps:
-            _patiently(step, run)
+        alias, days = self._alias, self._retention_days
+        patiently(lambda: self._connected().refresh(self._name), run)
+        if alias is not None:
+            name = alias.fill(_esindex.values(run.audit_key, run.audit_version))
+            patiently(lambda: self._move_alias(name, run), run)
+        oldest = None if days is None or run.replay else oldest_kept(run.audit_version, days)
+        if oldest is not None:
+            patiently(lambda: self._delete_old(oldest, run.audit_key), run)
 
-    def _refresh(self, run: StoreRun) -> None:
-        self._connected().refresh(self._name)
-
-    def _move_alias(self, run: StoreRun) -> None:
+    def _move_alias(self, alias: str, run: StoreRun) -> None:
         """Point the alias to this run, unless a later one is complete already."""
-        assert self._alias is not None
-        alias = self._alias.fill(_esindex.values(run.audit_key, run.audit_version))
         cluster = self._connected()
         there = cluster.alias_filters(alias)
         if any(_esindex.version_of(query) > run.audit_version for query in there.values()):
@@ -249,20 +253,16 @@ class EsStore:
         cluster.make_index(self._name)
         cluster.move_alias(alias, self._name, _esindex.run_query(run), list(there))
 
-    def _delete_old(self, run: StoreRun) -> None:
+    def _delete_old(self, oldest: str, audit_key: str) -> None:
         """Delete the indices of old runs or days; if an index is for all of them, their documents in it."""
-        assert self._retention_days is not None
-        oldest = oldest_kept(run.audit_version, self._retention_days)
-        if oldest is None:
-            return
         cluster = self._connected()
         if not self._index.names & {"audit_version", "date"}:
-            old = [{"term": {"com.audit_key": run.audit_key}}, {"range": {"com.audit_version": {"lt": oldest}}}]
+            old = [{"term": {"com.audit_key": audit_key}}, {"range": {"com.audit_version": {"lt": oldest}}}]
             cluster.delete_documents(self._name, {"bool": {"filter": old}})
             return
-        key = _esindex.values(run.audit_key, "")["audit_key"]
+        key = _esindex.values(audit_key, "")["audit_key"]
         there = cluster.indices(_esindex.wildcard(self._index, {"audit_key": key}))
-        for index in _esindex.too_old(self._index, there, run.audit_key, oldest):
+        for index in _esindex.too_old(self._index, there, key, oldest):
             if not there[index]:  # one with an alias is in use: it may hold the latest complete run
                 cluster.delete_index(index)
 
@@ -270,19 +270,6 @@ class EsStore:
         if self._cluster is not None:
             self._cluster.close()
             self._cluster = None
-
-
-def _patiently(step: Callable[[StoreRun], None], run: StoreRun) -> None:
-    """Do what comes after the last record, several times if need be."""
-    for attempt in range(1, _ATTEMPTS + 1):
-        try:
-            step(run)
-        except TransientError as exc:
-            if attempt == _ATTEMPTS or run.deadline is not None:
-                raise PluginError(f"all records are delivered, but: {exc}") from exc
-            run.wait(2.0**attempt)
-        else:
-            return
 
 
 def _problems_with_hosts(hosts: Sequence[str]) -> list[str]:
