@@ -69,8 +69,8 @@ def test_a_rule_opens_its_ports():
     [
         {"enabled": False}, {"direction": "out"}, {"direction": "Egress"}, {"access": "deny"}, {"access": "next"},
         {"protocol": "icmp"}, {"protocol": "quux"}, {"source_addresses": ["10.0.0.0/8", "VirtualNetwork"]},
-        {"source_addresses": ["203.0.113.0/24", "8.8.8.8/32"]}, {"source_addresses": LOW}, {"destination_ports": ["ssh"]},
-        {"destination_ports": ["0"]}, {"source_addresses": [], "source_tags": ["x"]},
+        {"source_addresses": ["203.0.113.0/24", "8.8.8.8/32"]}, {"source_addresses": LOW},
+        {"destination_ports": ["ssh"]}, {"destination_ports": ["0"]}, {"source_addresses": [], "source_tags": ["x"]},
     ],
 )  # fmt: skip
 def test_rules_that_do_not_let_in_the_internet_open_nothing(change):
@@ -103,8 +103,8 @@ def test_a_deny_counts_before_what_comes_later_and_before_its_equals(priority, e
     [
         {"protocol": None}, {"protocol": "udp"}, {"protocol": "quux"}, {"destination_ports": None},
         {"destination_ports": []}, {"destination_ports": ["ssh"]}, {"destination_ports": ["23"]},
-        {"source_addresses": None}, {"source_addresses": [], "source_groups": ["g"]}, {"source_addresses": ["AzureCloud"]},
-        {"source_addresses": ["10.0.0.0/8"]}, {"source_addresses": ["0.0.0.0/32"]}, {"source_addresses": ALL6},
+        {"source_addresses": None}, {"source_addresses": [], "source_groups": ["g"]},
+        {"source_addresses": ["AzureCloud"]}, {"source_addresses": ["10.0.0.0/8"]}, {"source_addresses": ["0.0.0.0/32"]}, {"source_addresses": ALL6},
         {"source_addresses": LOW}, {"source_ports": ["53"]}, {"enabled": False}, {"direction": "out"},
     ],
 )  # fmt: skip

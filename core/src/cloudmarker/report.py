@@ -89,7 +89,7 @@ class Report:
         self._dead_letter = dead_letter
         self._findings: list[Finding] = []
         self._holes: list[Hole] = []
-        self._holes_listed = 0
+        self._listed: Counter[bool] = Counter()
         self._logged: Counter[str] = Counter()
         self._start = time.monotonic()
         self._end: float | None = None
@@ -182,8 +182,8 @@ class Report:
         """Count one coverage record, and list it if it is not ``ok`` and few are listed."""
         state: State = com["state"] if com.get("state") in STATES else "failed"
         self.coverage[state] += 1
-        if state != "ok" and self._holes_listed < MAX_LISTED:
-            self._holes_listed += 1
+        if state != "ok" and self._listed[state in HOLES] < MAX_LISTED:  # what is not in use never hides a hole
+            self._listed[state in HOLES] += 1
             self._holes.append(
                 Hole(
                     origin=self._key,

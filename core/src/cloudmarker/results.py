@@ -114,7 +114,8 @@ class AuditResult:
             failed: a plugin failed, or something was not delivered.
         workers: one entry per plugin, in the order clouds, events, stores, alerts.
         coverage: coverage records by state.
-        holes: the first coverage records that are not ``ok``, at most :data:`MAX_LISTED`.
+        holes: the first coverage records that are denied, throttled or failed, and then of those that are disabled or
+            skipped; at most :data:`MAX_LISTED` of each.
         severities: event records by severity.
         findings: the first findings of each severity, worst first, at most :data:`MAX_LISTED` a severity.
         started: seconds since the epoch.

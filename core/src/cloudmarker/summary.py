@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from cloudmarker.contracts import SEVERITIES, Severity
 from cloudmarker.results import AuditResult, WorkerResult
-from cloudmarker.text import visible
+from cloudmarker.text import friendly_list, visible
 
 Style = Callable[[str, str], str]
 """Takes a text and the name of a colour, returns the text in it."""
@@ -28,6 +28,8 @@ _COLOURS: dict[str, str] = {
 _SHOWN: dict[Severity, int] = {"critical": 20, "high": 20, "medium": 10, "low": 5, "info": 3}
 """How many findings of each severity are shown; the stores have all of them."""
 _SHOWN_HOLES = 20
+"""How many reasons for not having read something are shown, each with the types and the scope that it is about."""
+_SHOWN_TYPES = 6
 
 
 def render(results: Sequence[AuditResult], style: Style = lambda text, _colour: text) -> str:
@@ -81,12 +83,18 @@ def _coverage(result: AuditResult, style: Style) -> Iterator[str]:
     yield f"Coverage (scopes x resource types): {sum(result.coverage.values()):,}"
     for state, count in result.coverage.items():
         yield f"  {style(f'{state:<40}', _COLOURS.get(state, 'yellow'))} {count:>12,}"
-    for hole in result.holes[:_SHOWN_HOLES]:
-        what = f"{hole.state}: {hole.resource_type} in {hole.scope}" + (f": {hole.error}" if hole.error else "")
+    groups: dict[tuple[str, str, str], list[str]] = {}
+    for hole in result.holes:
+        groups.setdefault((hole.state, hole.scope, hole.error or ""), []).append(hole.resource_type)
+    shown = 0
+    for (outcome, scope, error), types in list(groups.items())[:_SHOWN_HOLES]:
+        named = types if len(types) <= _SHOWN_TYPES else [*types[:_SHOWN_TYPES], f"{len(types) - _SHOWN_TYPES} more"]
+        what = f"{outcome}: {friendly_list(named)} in {scope}" + (f": {error}" if error else "")
         yield from _wrapped(what, "    - ", "      ")
-    unlisted = sum(count for state, count in result.coverage.items() if state != "ok") - _SHOWN_HOLES
-    if unlisted > 0:
-        yield f"    - and {unlisted:,} more"
+        shown += len(types)
+    unshown = sum(count for state, count in result.coverage.items() if state != "ok") - shown
+    if unshown > 0:
+        yield f"    - and {unshown:,} more"
 
 
 def _deliveries(result: AuditResult, style: Style) -> Iterator[str]:

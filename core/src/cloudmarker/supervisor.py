@@ -111,7 +111,7 @@ class AuditRun:
         self._own_pipes: tuple[Pipe, ...] = ()
         self._stamper = Stamper(audit_key, audit_version, "audit", "Audit", "audit")
         self._findings: dict[Severity, list[Finding]] = {severity: [] for severity in SEVERITIES}
-        self._holes: list[Hole] = []
+        self._holes: dict[bool, list[Hole]] = {True: [], False: []}
         self._started = time.time()
         self._start = time.monotonic()
         self._began = False
@@ -196,7 +196,7 @@ class AuditRun:
             self.problems.append(message.config_problem)
         for snapshot in message.snapshots:
             self.plugins[process.kind, snapshot.key].latest = snapshot
-            self._holes += snapshot.holes[: MAX_LISTED - len(self._holes)]
+            self._list_holes(snapshot.holes)
             for finding in snapshot.findings:
                 listed = self._findings[finding.severity]
                 if len(listed) < MAX_LISTED:
@@ -206,6 +206,13 @@ class AuditRun:
         process.ready = process.ready or message.ready
         if message.end:
             self._gone(process)
+
+    def _list_holes(self, holes: Sequence[Hole]) -> None:
+        """List what was not read: holes and what is not in use apart, so that neither crowds out the other."""
+        for hole in holes:
+            listed = self._holes[hole.state in HOLES]
+            if len(listed) < MAX_LISTED:
+                listed.append(hole)
 
     def _died(self, process: _Process) -> None:
         self._gone(process)
@@ -280,7 +287,7 @@ class AuditRun:
             status=status,
             workers=workers,
             coverage=self._coverage(),
-            holes=tuple(self._holes),
+            holes=(*self._holes[True], *self._holes[False]),
             severities=self._severities(),
             findings=tuple(finding for severity in SEVERITIES for finding in self._findings[severity]),
             started=self._started,

@@ -322,3 +322,21 @@ def test_no_secret_and_no_token_is_logged_at_debug(small_tenant, caplog):
     for secret in (found.simulator.settings["secret"], "not-the-s3cret", "Bearer "):
         assert secret not in text
     assert "access_token" not in text or "********" in text
+
+
+@pytest.mark.parametrize("source", ["arm", "graph"])
+def test_no_secret_and_no_token_is_in_a_log_or_a_record_whatever_the_source(source, caplog):
+    caplog.set_level(logging.DEBUG)
+    with AzureSimulator(subscriptions=2, scale=1) as simulator:
+        issued = []
+        issue = simulator.tokens.issue
+        simulator.tokens.issue = lambda *given: issued.append(issue(*given)) or issued[-1]
+        simulator.faults += [Fault("disks", status=500, times=1), Fault("ResourceGraph", status=429, times=1)]
+        records = list(AzCloud(**simulator.settings, source=source).read())
+        secret = simulator.settings["secret"]
+    text = "\n".join(f"{record.getMessage()} {record.exc_text or ''} {record.__dict__}" for record in caplog.records)
+    text += json.dumps(records)
+    assert text
+    assert issued
+    for each in (secret, *issued):
+        assert each not in text

@@ -122,7 +122,7 @@ def test_an_answer_to_what_was_sent_nevertheless_opens_it():
 
 def test_refusals_provoked_together_count_once():
     subject = governor(first_wait_s=1.0)
-    for sent_at in [subject.enter(A_NETWORK, later()) for _ in range(5)]:
+    for sent_at in [subject.enter(A_NETWORK, later()) for _ in range(4)]:
         subject.leave(A_NETWORK, sent_at, {}, throttled())
     assert subject.ready_at(A_NETWORK) - time.monotonic() <= 1.25
 
@@ -218,3 +218,11 @@ def test_a_storm_is_met_with_one_request_at_a_time():
         records = list(AzCloud(**simulator.settings, record_types=TYPES, threads=1).read())
         assert simulator.statuses[429] == 2
     assert holes(records) == 0
+
+
+def test_before_the_first_answer_only_a_few_requests_are_sent():
+    subject = governor()
+    sent = [subject.enter(A_NETWORK, later()) for _ in range(4)]
+    assert closed(subject, A_NETWORK)
+    subject.leave(A_NETWORK, sent[0], {})
+    assert not closed(subject, A_NETWORK)

@@ -1,7 +1,7 @@
 """What the headers say, and what is learned from them."""
 
 import pytest
-from cloudmarker_azure._quota import Quota, Remaining, remaining
+from cloudmarker_azure._quota import Quota, Refill, Remaining, remaining
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -82,6 +82,17 @@ def observed(rate, per_s=20, seconds=60, capacity=250):
 def test_the_refill_is_learned_from_the_answers(rate):
     quota, _ = observed(rate)
     assert quota.refill == pytest.approx(rate, rel=0.2)
+
+
+def test_what_one_bucket_taught_holds_for_the_next_of_its_kind_until_it_teaches_otherwise():
+    known = Refill()
+    for _ in range(100):
+        known.watch(0.5, 1.0)
+    quota = Quota(0.0, 10, known)
+    assert quota.refill == pytest.approx(0.5, rel=0.05)
+    for second in range(1, 61):
+        quota.observe(float(second), 4 + second % 2, in_flight=0)
+    assert quota.refill == pytest.approx(1.0, rel=0.1)
 
 
 def test_calls_of_others_make_the_refill_look_smaller():

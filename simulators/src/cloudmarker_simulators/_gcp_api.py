@@ -105,7 +105,7 @@ class GoogleAPI:
         return path
 
     def _not_held(self, request: Request, where: GooglePath) -> Response:
-        """Answer for a path at which the source has nothing: an empty list if there can be one, else an error."""
+        """Answer for a path at which the source has nothing of its own: what follows from others, or an error."""
         size = self._source.page_size
         if where.is_compute and where.rest.startswith("aggregated/") and where.rest.count("/") == 1:
             aggregate = self._source.aggregate(where.path)
@@ -117,12 +117,17 @@ class GoogleAPI:
             return json_response(200, EMPTY_POLICY)
         if not where.project and _ABOVE.fullmatch(where.path):
             return self._empty_above(request, where)
+        return self._empty(request, where)
+
+    def _empty(self, request: Request, where: GooglePath) -> Response:
+        """Answer for what a project does not have: an empty list if there can be one, else an error."""
         project = where.project or (request.query.get("project", "") if where.path == "/storage/v1/b" else "")
         if not project or not self._source.knows(f"/v1/projects/{project}"):
             return errors.no_project(project, says_so=where.is_compute or not project)
         if not where.is_list and where.project:
             return errors.google_error(404, f"The resource '{where.path}' was not found")
-        return self._unknown_scope(where) or page(request, where, Collection("items", []), size)
+        nothing = Collection("items", [])
+        return self._unknown_scope(where) or page(request, where, nothing, self._source.page_size)
 
     def _empty_above(self, request: Request, where: GooglePath) -> Response:
         """Answer for what an organization or folder does not have."""

@@ -48,11 +48,13 @@ class Bucket:
     Attributes:
         key: the field of the answer that holds the items.
         paged: whether it is served page by page.
+        again: whether it is another way to ask for what a list has that is here too.
         stamps: by how often they are stamped.
     """
 
     key: str = "items"
     paged: bool = True
+    again: bool = False
     stamps: dict[Often, list[Stamp]] = field(default_factory=lambda: {level: [] for level in LEVELS})
 
 
@@ -64,7 +66,7 @@ class Blueprint:
         zones: that units are in, in turn; each is in a region of its own.
         services: path of a list or resource of each API, by the name of its service.
         lists: by path of the list; a ``?`` at its end leads what is asked for by parameter.
-        aggregated: templates and their scope, such as ``zones/{zone}``, by name of a compute collection.
+        aggregated: templates by scope, such as ``zones/{zone}``, by name of a compute collection.
         resources: by path; IAM policies among them.
         assets: what Cloud Asset Inventory says, by content type, type of asset, and how often.
         counts: number of items by type of asset, or name of the list, in lower case, for each way of stamping.
@@ -74,7 +76,7 @@ class Blueprint:
     zones: list[str] = field(default_factory=list)
     services: dict[str, str] = field(default_factory=dict)
     lists: dict[str, Bucket] = field(default_factory=dict)
-    aggregated: dict[str, list[tuple[Often, str, Stamp]]] = field(default_factory=dict)
+    aggregated: dict[str, dict[str, list[Stamp]]] = field(default_factory=dict)
     resources: dict[str, Stamp] = field(default_factory=dict)
     assets: dict[str, dict[str, list[tuple[Often, Stamp]]]] = field(
         default_factory=lambda: {"RESOURCE": {}, "IAM_POLICY": {}}
@@ -111,6 +113,12 @@ def load_blueprint(seed: int) -> Blueprint:
                 _add(blueprint, often, entry, item)
     _add_scopes(blueprint, described["policies"])
     _add_compute_project(blueprint)
+    asset = "serviceusage.googleapis.com/Service"
+    for name in blueprint.services:
+        service = {"name": f"projects/{{number}}/services/{name}", "state": "ENABLED", "parent": "projects/{number}"}
+        head = _asset_head(f"//serviceusage.googleapis.com/{service['name']}", asset)
+        resource = _asset_resource(asset, service, "/v1/")
+        blueprint.add_asset("project", asset, "RESOURCE", {**head, "resource": resource})
     return blueprint
 
 
@@ -155,8 +163,7 @@ def _add(blueprint: Blueprint, often: Often, entry: Mapping[str, Any], described
     if is_compute:
         scope, _, collection = path.removeprefix(f"{COMPUTE_ROOT}/").rpartition("/")
         if scope:
-            placed = (often, scope, blueprint.stamp(item))
-            blueprint.aggregated.setdefault(collection, []).append(placed)
+            blueprint.aggregated.setdefault(collection, {}).setdefault(scope, []).append(blueprint.stamp(item))
     if asset:
         name = f"//compute.googleapis.com{own.removeprefix('/compute/v1')}" if is_compute else _reference(entry, item)
         head = _asset_head(name, asset)
@@ -171,10 +178,9 @@ def _add_to_lists(blueprint: Blueprint, often: Often, entry: Mapping[str, Any], 
         paths = [f"{path}?project={{project}}" for path in paths]
     if "parent" in entry:
         paths = [f"{path}?parentId={entry['parent']}" for path in paths]
-    for path in paths:
-        bucket = blueprint.lists.setdefault(
-            blueprint.key(path), Bucket(entry.get("key", "items"), not entry.get("unpaged", False))
-        )
+    for number, path in enumerate(paths):
+        new = Bucket(entry.get("key", "items"), not entry.get("unpaged", False), again=number > 0)
+        bucket = blueprint.lists.setdefault(blueprint.key(path), new)
         bucket.stamps[often].append(stamp)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -11,21 +9,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from cloudmarker_simulators._gcp_blueprint import PROJECT, Often, load_blueprint
+from cloudmarker_simulators._gcp_hierarchy import ONCE, Hierarchy
 from cloudmarker_simulators._gcp_paths import GooglePath
 from cloudmarker_simulators._gcp_source import as_v3
 from cloudmarker_simulators._http import JsonObject
 from cloudmarker_simulators._sizes import Size
 from cloudmarker_simulators._sources import Aggregate, Collection, Refusal
-from cloudmarker_simulators._stamps import JoinedItems, LazyItems, Place, Stamp, StampedItems, variant_of
+from cloudmarker_simulators._stamps import JoinedItems, LazyItems, Place, Stamp, StampedItems
 from cloudmarker_simulators.faults import Fault
 
 PAGE_SIZE = 500
-PROJECTS_A_FOLDER = 20
-"""So many projects there are for each folder; one in five of them is in the organization itself."""
-
-ONCE = -1
-"""The unit in which the resources are that a project has once."""
-
 _UNIT = re.compile(r"u([0-9a-f]{4})([0-9a-f]{6})(?![0-9a-f])")
 _PLACED = re.compile(r"/(zones|regions|locations)/([^/:?]+)(?=[/:])")
 _SCOPE = re.compile(r"/v[12](?:beta1)?/(organizations|folders)/(\d+)|/v3/(organizations|folders)/(\d+)")
@@ -52,6 +45,7 @@ class SyntheticGoogle:
     """An organization whose projects all have the same types of resources, ``scale`` units of them.
 
     Attributes:
+        hierarchy: its folders and projects.
         unreachable: for a project id, the zones and regions that cannot be read.
     """
 
@@ -64,26 +58,26 @@ class SyntheticGoogle:
         self.faults: Sequence[Fault] = ()
         self.unreachable = {project: frozenset(scopes) for project, scopes in (unreachable or {}).items()}
         self._blueprint = load_blueprint(size.seed)
-        digest = hashlib.sha256(f"organization {size.seed}".encode()).hexdigest()
-        self.organization = str(700_000_000_000 + int(digest[:8], 16))
-        self._prefix = f"p{digest[8:12]}"
-        self._first_number = 300_000_000_000 + int(digest[12:18], 16) * 0x10000
-        self._first_folder = 500_000_000_000 + int(digest[18:24], 16) * 0x10000
-        self._folder_count = -(-size.scopes // PROJECTS_A_FOLDER)
+        self.hierarchy = Hierarchy(size, self._blueprint.zones)
         self._project = Stamp(PROJECT, size.seed)
         self._project_v3 = Stamp(as_v3(PROJECT, "{parent}"), size.seed)
         self._known = {path.rpartition("/")[0] for path in self._blueprint.lists} | set(self._blueprint.resources)
+
+    @property
+    def organization(self) -> str:
+        """The number of the organization."""
+        return self.hierarchy.organization
 
     def collection(self, path: str) -> Collection | None:
         """See :meth:`Source.collection`; parameters that decide what is listed follow the path after a ``?``."""
         if path in ("/v1/projects", "/v3/projects:search"):
             stamp = self._project if path == "/v1/projects" else self._project_v3
-            projects = StampedItems([stamp], range(self.size.scopes), lambda number: self._place(number, ONCE))
+            projects = StampedItems([stamp], range(self.size.scopes), lambda number: self.hierarchy.place(number, ONCE))
             return Collection("projects", projects)
         if path == "/v3/folders:search":
-            return Collection("folders", [self._folder(number) for number in range(self._folder_count)])
+            return Collection("folders", [self.hierarchy.folder(number) for number in range(self.hierarchy.folders)])
         if path == "/v3/organizations:search":
-            return Collection("organizations", [self._organization()])
+            return Collection("organizations", [self.hierarchy.organization_json()])
         where = self._where(path)
         bucket = self._blueprint.lists.get(where.key)
         if bucket is None:
@@ -94,10 +88,10 @@ class SyntheticGoogle:
 
     def _items(self, stamps: Mapping[Often, Sequence[Stamp]], where: _Where) -> LazyItems:
         once = stamps["organization"] if where.project is None else stamps["project"]
-        parts = [StampedItems(once, (ONCE,), self._placer(where.project))]
+        parts = [StampedItems(once, (ONCE,), self.hierarchy.placer(where.project))]
         if where.project is not None:
             units = (where.unit,) if where.unit is not None else self._units(where)
-            parts.append(StampedItems(stamps["unit"], units, self._placer(where.project)))
+            parts.append(StampedItems(stamps["unit"], units, self.hierarchy.placer(where.project)))
         return JoinedItems(parts)
 
     def _units(self, where: _Where) -> Sequence[int]:
@@ -111,7 +105,7 @@ class SyntheticGoogle:
         """Return the numbers of the zones and regions that cannot be read in a project."""
         if project is None:
             return frozenset()
-        scopes = self.unreachable.get(self._id(project), frozenset())
+        scopes = self.unreachable.get(self.hierarchy.id(project), frozenset())
         blueprint = self._blueprint
         return frozenset(
             number
@@ -126,7 +120,7 @@ class SyntheticGoogle:
         if path.endswith("/clusters"):
             return {"missingZones": [self._blueprint.zones[number] for number in sorted(hidden)]}
         names = [self._blueprint.regions[number] for number in sorted(hidden)]
-        return {"unreachable": [f"projects/{self._id(project)}/locations/{name}" for name in names]}
+        return {"unreachable": [f"projects/{self.hierarchy.id(project)}/locations/{name}" for name in names]}
 
     def resource(self, path: str) -> JsonObject | None:
         """See :meth:`Source.resource`; IAM policies are resources too."""
@@ -137,7 +131,9 @@ class SyntheticGoogle:
         for key in (where.key, _unplaced(path, where.key)):
             stamp = self._blueprint.resources.get(key)
             if stamp is not None and self._is_at(where, key):
-                made: JsonObject = stamp.value(self._placer(where.project)(ONCE if where.unit is None else where.unit))
+                made: JsonObject = stamp.value(
+                    self.hierarchy.placer(where.project)(ONCE if where.unit is None else where.unit)
+                )
                 return made
         return None
 
@@ -149,26 +145,31 @@ class SyntheticGoogle:
     def _scope(self, path: str, where: _Where) -> JsonObject | None:
         """Return a project, folder or organization, or its IAM policy."""
         policy = path.endswith(":getIamPolicy")
-        bare = path.removesuffix(":getIamPolicy")
-        if (match := _SCOPE.fullmatch(bare)) is not None:
-            kind, number = match[1] or match[3], match[2] or match[4]
-            if kind == "organizations" and number == self.organization:
-                place = self._placer(None)(ONCE)
-                return self._policy("organization", place) if policy else self._organization()
-            index = int(number) - self._first_folder
-            if kind == "folders" and 0 <= index < self._folder_count:
-                return self._policy("folder", self._folder_place(index)) if policy else self._folder(index)
+        bare = GooglePath.parse(path.removesuffix(":getIamPolicy"))
+        if (match := _SCOPE.fullmatch(bare.path)) is not None:
+            return self._above(match[1] or match[3], match[2] or match[4], policy=policy)
+        if where.project is None or bare.rest or bare.root not in ("/v1", "/v3"):
             return None
-        if where.project is None or GooglePath.parse(bare).rest:
-            return None
-        version = path.split("/")[1]
-        if version not in ("v1", "v3") or GooglePath.parse(bare).root != f"/{version}":
-            return None
-        place = self._place(where.project, ONCE)
+        place = self.hierarchy.place(where.project, ONCE)
         if policy:
             return self._policy("project", place)
-        made: JsonObject = (self._project if version == "v1" else self._project_v3).value(place)
+        made: JsonObject = (self._project if bare.root == "/v1" else self._project_v3).value(place)
         return made
+
+    def _above(self, kind: str, number: str, *, policy: bool) -> JsonObject | None:
+        """Return a folder or organization, or its IAM policy."""
+        if kind == "organizations":
+            if number != self.hierarchy.organization:
+                return None
+            return (
+                self._policy("organization", self.hierarchy.organization_place())
+                if policy
+                else self.hierarchy.organization_json()
+            )
+        index = self.hierarchy.folder_index(number)
+        if index is None:
+            return None
+        return self._policy("folder", self.hierarchy.folder_place(index)) if policy else self.hierarchy.folder(index)
 
     def _policy(self, level: str, place: Place) -> JsonObject:
         made: JsonObject = self._blueprint.resources[f"{level}:getIamPolicy"].value(place)
@@ -187,33 +188,30 @@ class SyntheticGoogle:
         if where.project is None:
             return None
         collection = GooglePath.parse(path).collection
-        placed = self._blueprint.aggregated.get(collection, [])
-        hidden = self.unreachable.get(self._id(where.project), frozenset())
+        placed = self._blueprint.aggregated.get(collection, {})
+        hidden = self.unreachable.get(self.hierarchy.id(where.project), frozenset())
         step = len(self._blueprint.zones)
-        names = [self._scopes_of(place) for place in range(step)]
-        parts: list[tuple[LazyItems, Callable[[int], str]]] = []
-        for _, scope, stamp in placed:
+        parts: list[tuple[LazyItems, str]] = []
+        scopes: list[str] = []
+        for scope, stamps in sorted(placed.items() if placed else [("zones/{zone}", [])]):
             for place in range(step) if scope != "global" else (None,):
-                name = scope if place is None else names[place][scope]
+                name = self._scope_name(scope, place)
+                scopes.append(name)
                 if name not in hidden:
                     units = range(self.size.scale) if place is None else range(place, self.size.scale, step)
-                    parts.append((StampedItems([stamp], units, self._placer(where.project)), lambda _, name=name: name))
-        kinds = {scope.partition("/")[0] for _, scope, _ in placed} or {"zones"}
-        scopes = [*(["global"] if kinds & {"global", "regions"} else [])]
-        scopes += [f"regions/{region}" for region in self._blueprint.regions if "regions" in kinds]
-        scopes += [f"zones/{zone}" for zone in self._blueprint.zones if "zones" in kinds]
+                    parts.append((StampedItems(stamps, units, self.hierarchy.placer(where.project)), name))
         joined = JoinedItems([part for part, _ in parts])
-        labels = [name(0) for part, name in parts if len(part)]
+        labels = [name for part, name in parts if len(part)]
         return Aggregate(
             collection, joined, lambda number: labels[joined.part_of(number)], scopes, hidden & frozenset(scopes)
         )
 
-    def _scopes_of(self, place: int) -> dict[str, str]:
+    def _scope_name(self, scope: str, place: int | None) -> str:
+        """Return the name of a scope, such as ``zones/europe-west1-b`` for ``zones/{zone}`` and the first place."""
+        if place is None:
+            return scope
         blueprint = self._blueprint
-        return {
-            "zones/{zone}": f"zones/{blueprint.zones[place]}",
-            "regions/{region}": f"regions/{blueprint.regions[place]}",
-        }
+        return scope.format(zone=blueprint.zones[place], region=blueprint.regions[place])
 
     def services(self, project: str) -> Mapping[str, str]:
         """See :meth:`GoogleSource.services`."""
@@ -221,7 +219,7 @@ class SyntheticGoogle:
 
     def assets(self, parent: str, wanted: Callable[[str], bool], content: str) -> LazyItems | None:
         """See :meth:`GoogleSource.assets`."""
-        projects = self._projects_in(parent)
+        projects = self.hierarchy.projects_in(parent)
         if projects is None:
             return None
         by_level: dict[Often, list[Stamp]] = {"organization": [], "folder": [], "project": [], "unit": []}
@@ -230,41 +228,18 @@ class SyntheticGoogle:
                 by_level[often].append(stamp)
         parts: list[LazyItems] = []
         if parent.startswith("organizations/"):
-            parts.append(StampedItems(by_level["organization"], (ONCE,), self._placer(None)))
-        parts.append(StampedItems(by_level["folder"], self._folders_in(parent), self._folder_place))
+            parts.append(StampedItems(by_level["organization"], (ONCE,), self.hierarchy.placer(None)))
+        parts.append(StampedItems(by_level["folder"], self.hierarchy.folders_in(parent), self.hierarchy.folder_place))
         for project in projects:
-            place = self._placer(project)
+            place = self.hierarchy.placer(project)
             parts.append(StampedItems(by_level["project"], (ONCE,), place))
             parts.append(StampedItems(by_level["unit"], range(self.size.scale), place))
         return JoinedItems(parts)
 
-    def _folders_in(self, parent: str) -> list[int]:
-        """Return the numbers of the folders below *parent*, itself included."""
-        kind, _, name = parent.partition("/")
-        if kind == "organizations":
-            return list(range(self._folder_count))
-        if kind != "folders":
-            return []
-        index = int(name) - self._first_folder
-        below = [index, index + 1] if index % 2 == 0 else [index]
-        return [number for number in below if 0 <= number < self._folder_count]
-
-    def _projects_in(self, parent: str) -> Sequence[int] | None:
-        kind, _, name = parent.partition("/")
-        if kind == "organizations":
-            return range(self.size.scopes) if name == self.organization else None
-        if kind == "projects":
-            number = self._number(name)
-            return None if number is None else [number]
-        if kind != "folders" or not name.isdigit() or not self._folders_in(parent):
-            return None
-        folders = set(self._folders_in(parent))
-        return [number for number in range(self.size.scopes) if self._folder_of(number) in folders]
-
     def project_number(self, project: str) -> str:
         """See :meth:`GoogleSource.project_number`."""
-        number = self._number(project)
-        return project if number is None else str(self._first_number + number)
+        number = self.hierarchy.number(project)
+        return project if number is None else self.hierarchy.number_of(number)
 
     def count(self, path: str) -> int:
         """See :meth:`Source.count`."""
@@ -277,7 +252,7 @@ class SyntheticGoogle:
         total = Counter(
             {
                 "cloudresourcemanager.googleapis.com/organization": 1,
-                "cloudresourcemanager.googleapis.com/folder": self._folder_count,
+                "cloudresourcemanager.googleapis.com/folder": self.hierarchy.folders,
                 "cloudresourcemanager.googleapis.com/project": self.size.scopes,
             }
         )
@@ -289,11 +264,13 @@ class SyntheticGoogle:
     def lists(self) -> Iterator[str]:
         """See :meth:`Source.lists`; each list once, whatever ways there are to ask for it."""
         yield from ("/v1/projects", "/v3/folders:search", "/v3/organizations:search")
-        organization = self._placer(None)(ONCE)
+        organization = self.hierarchy.placer(None)(ONCE)
         step = len(self._blueprint.zones)
         for key, bucket in self._blueprint.lists.items():
             if bucket.stamps["organization"]:
                 yield key.format_map(organization.values)
+                continue
+            if bucket.again:
                 continue
             for project in range(self.size.scopes):
                 units = [ONCE]
@@ -301,29 +278,14 @@ class SyntheticGoogle:
                     units = list(range(self.size.scale))
                 elif "{zone}" in key or "{region}" in key:
                     units = list(range(step))
-                yield from (key.format_map(self._place(project, unit).values) for unit in units)
-
-    def _number(self, project: str) -> int | None:
-        """Return which project an id or a number is; None if it is none."""
-        if project.isdigit():
-            found = int(project) - self._first_number
-        elif project.startswith(f"{self._prefix}-") and project[len(self._prefix) + 1 :].isdigit():
-            found = int(project[len(self._prefix) + 1 :])
-            if self._id(found) != project:
-                return None
-        else:
-            return None
-        return found if 0 <= found < self.size.scopes else None
-
-    def _id(self, project: int) -> str:
-        return f"{self._prefix}-{project:05}"
+                yield from (key.format_map(self.hierarchy.place(project, unit).values) for unit in units)
 
     @lru_cache(maxsize=256)  # noqa: B019 (a source lives as long as its simulator)
     def _where(self, path: str) -> _Where:
         """Take a path apart, and check that the project and unit in it exist."""
-        bare, mark, parameter = path.partition("?")
+        bare, _, parameter = path.partition("?")
         name = GooglePath.parse(bare).project or (parameter.partition("=")[2] if "project=" in parameter else "")
-        number = self._number(name)
+        number = self.hierarchy.number(name)
         key = path.replace(self.organization, "{org}")
         if name and number is None:
             return _Where("")
@@ -335,7 +297,7 @@ class SyntheticGoogle:
             key = key.replace(match[0], "{unit}")
         if number is None:
             return _Where(key)
-        for spelling in (self._id(number), str(self._first_number + number)):
+        for spelling in (self.hierarchy.id(number), self.hierarchy.number_of(number)):
             key = key.replace(spelling, "{project}")
         unit = int(match[2], 16) if match is not None else None
         key = key.replace(f"{number:05}{0 if unit is None else unit + 1:07}", "{digits}")
@@ -353,84 +315,6 @@ class SyntheticGoogle:
             return key, None
         placeholder = "{zone}" if match[1] == "zones" else "{region}"
         return key.replace(f"/{match[1]}/{match[2]}", f"/{match[1]}/{placeholder}", 1), names.index(match[2])
-
-    def _placer(self, project: int | None) -> Callable[[int], Place]:
-        if project is None:
-            return lambda _unit: self._organization_place()
-        return lambda unit: self._place(project, unit)
-
-    @lru_cache(maxsize=4096)  # noqa: B019 (a source lives as long as its simulator)
-    def _place(self, project: int, unit: int) -> Place:
-        """Return the place of a unit of a project, or that of what a project has once."""
-        zone = self._blueprint.zones[unit % len(self._blueprint.zones)]
-        host = project * max(self.size.scale, 1) + max(unit, 0) + 256
-        folder = self._folder_of(project)
-        parent = f"organizations/{self.organization}" if folder is None else f"folders/{self._first_folder + folder}"
-        number = self._first_number + project
-        return Place(
-            {
-                "org": self.organization,
-                "project": self._id(project),
-                "number": str(number),
-                "scope": f"projects/{number}",
-                "title": f"Synthetic {project:05}",
-                "parent": parent,
-                "parenttype": parent.partition("/")[0][:-1],
-                "parentid": parent.partition("/")[2],
-                "ancestors": json.dumps([f"projects/{number}", *self._ancestors(folder)]),
-                "unit": f"u{project:04x}{unit & 0xFFFFFF:06x}",
-                "tail": f"{project:05x}{unit & 0xFFFFFFF:07x}",
-                "digits": f"{project:05}{unit + 1:07}",
-                "zone": zone,
-                "region": zone.rpartition("-")[0],
-                "net": f"{unit >> 8 & 255}.{unit & 255}",
-                "host": f"{host >> 16 & 255}.{host >> 8 & 255}.{host & 255}",
-            },
-            variant_of(self.size.seed, project, unit & 0xFFFFFF),
-        )
-
-    def _organization_place(self) -> Place:
-        scope = f"organizations/{self.organization}"
-        values = {"org": self.organization, "scope": scope, "ancestors": json.dumps([scope])}
-        return Place({**values, "tail": "0" * 12, "digits": "0" * 12}, 0)
-
-    def _folder_place(self, index: int) -> Place:
-        own, *above = self._ancestors(index)
-        values = {"scope": own, "parent": above[0], "title": f"Folder {index + 1:03}"}
-        ancestors = json.dumps([own, *above])
-        return Place({**values, "org": self.organization, "ancestors": ancestors}, variant_of(self.size.seed, index))
-
-    def _folder_of(self, project: int) -> int | None:
-        """Return which folder a project is in, None for the organization itself."""
-        return None if project % 5 == 4 else project // PROJECTS_A_FOLDER
-
-    def _ancestors(self, folder: int | None) -> list[str]:
-        """Return what a folder is in, from itself up: every second one is in the one before."""
-        above = [] if folder is None else [folder, folder - 1] if folder % 2 else [folder]
-        return [*(f"folders/{self._first_folder + number}" for number in above), f"organizations/{self.organization}"]
-
-    def _folder(self, index: int) -> JsonObject:
-        place = self._folder_place(index).values
-        return {
-            "name": place["scope"],
-            "parent": place["parent"],
-            "displayName": place["title"],
-            "state": "ACTIVE",
-            "createTime": "2023-01-09T10:05:00.123Z",
-            "updateTime": "2023-01-09T10:05:00.123Z",
-            "etag": 'W/"7bb5"',
-        }
-
-    def _organization(self) -> JsonObject:
-        return {
-            "name": f"organizations/{self.organization}",
-            "displayName": "example.com",
-            "directoryCustomerId": "C0simulated",
-            "state": "ACTIVE",
-            "createTime": "2023-01-09T09:55:00.123Z",
-            "updateTime": "2023-01-09T09:55:00.123Z",
-            "etag": 'W/"7bb4"',
-        }
 
 
 def _unplaced(path: str, key: str) -> str:

@@ -70,6 +70,11 @@ _AZURE = (
     _quota("provider-quota", "Reads that each provider of each subscription answers."),
     _quota("graph-quota", "Queries that Resource Graph answers, such as 15/3."),
 )
+_GCP = (
+    _PROJECTS,
+    *_SYNTHETIC,
+    _quota("quota", "Reads that each API answers for each project, such as 1500/25."),
+)
 
 
 def _options(*options: Callable[[F], F]) -> Callable[[F], F]:
@@ -103,7 +108,7 @@ def azure(**options: Any) -> None:
 
 
 @main.command()
-@_options(*_SERVING)
+@_options(*_SERVING, *_GCP)
 def gcp(**options: Any) -> None:
     """Serve Google Cloud until stopped.
 
@@ -117,20 +122,29 @@ def gcp(**options: Any) -> None:
     short_help="Run a command while both answer.",
     context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
 )
-@_TENANT
+@_options(_TENANT, _SUBSCRIPTIONS, _PROJECTS, *_SYNTHETIC, _LATENCY)
 @click.option("--azure-recordings", type=_FILE, metavar="FILE", help="Serve these recorded Azure answers.")
 @click.option("--gcp-recordings", type=_FILE, metavar="FILE", help="Serve these recorded Google Cloud answers.")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
-def exec_(tenant: str, azure_recordings: Path | None, gcp_recordings: Path | None, command: tuple[str, ...]) -> None:
+def exec_(
+    subscriptions: int | None,
+    projects: int | None,
+    azure_recordings: Path | None,
+    gcp_recordings: Path | None,
+    latency_ms: float,
+    command: tuple[str, ...],
+    **common: Any,
+) -> None:
     """Run COMMAND while both simulators answer, and end with its exit code.
 
     COMMAND finds in its environment CLOUDMARKER_AZURE_ENDPOINT, _AUTHORITY, _CA_CERT, _TENANT, _CLIENT and _SECRET,
     CLOUDMARKER_GCP_ENDPOINT and CLOUDMARKER_GCP_KEY_FILE. Write -- before it, as in "cloudmarker-simulate exec --
     cloudmarker -n".
     """
+    common["latency_s"] = latency_ms / 1000
     simulators = [
-        _make(AzureSimulator, tenant=tenant, recordings=azure_recordings),
-        _make(GCPSimulator, tenant=tenant, recordings=gcp_recordings),
+        _make(AzureSimulator, recordings=azure_recordings, subscriptions=subscriptions, **common),
+        _make(GCPSimulator, recordings=gcp_recordings, projects=projects, **common),
     ]
     sys.exit(run_with(simulators, command))
 

@@ -88,6 +88,7 @@ class GCPSimulator(Simulator):
             port=port,
             page_size=page_size,
             latency_s=latency_s,
+            refusals=refusals,
             faults=faults,
             token_lifetime_s=token_lifetime_s,
         )

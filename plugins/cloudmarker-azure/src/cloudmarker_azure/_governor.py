@@ -17,13 +17,16 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from cloudmarker_azure._outcome import UnreadError
-from cloudmarker_azure._quota import Quota, Remaining, remaining
+from cloudmarker_azure._quota import Quota, Refill, Remaining, remaining
 
 LOOK_AGAIN_S = 2.0
 """Seconds that a forecast looks ahead, at most, where the gate is open: every answer tells more of the quota."""
 
 PROBE_S = 0.25
 """The same where one request is trying the gate."""
+
+UNTOLD = 4
+"""Requests that are sent at a time before the first answer has told what is left of the quotas."""
 
 NO_PROVIDER = "microsoft.resources"
 """The provider of what Azure Resource Manager answers itself: subscriptions, resource groups."""
@@ -83,6 +86,7 @@ class _Gate:
     Attributes:
         quotas: by the name that the header gives it.
         in_flight: requests sent and not answered.
+        told: whether there was an answer.
         closed_at: when the last refusal came that closed it.
         closed_until: no request before.
         refusals: in a row.
@@ -92,6 +96,7 @@ class _Gate:
 
     quotas: dict[str, Quota] = field(default_factory=dict)
     in_flight: int = 0
+    told: bool = False
     closed_at: float = -math.inf
     closed_until: float = -math.inf
     refusals: int = 0
@@ -99,17 +104,19 @@ class _Gate:
     sent_at: float = -math.inf
 
     def wait_s(self, now: float, share: float, max_wait_s: float, ahead: int) -> float:
-        """Return the seconds until a request may pass; infinite if another one is trying the gate."""
+        """Return the seconds until a request may pass; infinite if it depends on what becomes of those in flight."""
         if self.closed_until > now:
             return self.closed_until - now
-        if self.refusals and self.in_flight:
+        if self.in_flight and (self.refusals or (not self.told and max(self.in_flight, ahead) >= UNTOLD)):
             return math.inf
         wait = max((quota.wait_s(now, share, ahead) for quota in self.quotas.values()), default=0.0)
         return min(wait, max(self.sent_at + max_wait_s - now, 0.0))
 
-    def learn(self, said: Remaining, now: float) -> None:
-        """Take over what an answer says of one quota."""
-        quota = self.quotas.setdefault(said.quota, Quota(now, said.calls))
+    def learn(self, said: Remaining, now: float, refills: dict[str, Refill]) -> None:
+        """Take over what an answer says of one quota; *refills* are what is known of those of that name elsewhere."""
+        quota = self.quotas.get(said.quota)
+        if quota is None:
+            quota = self.quotas[said.quota] = Quota(now, said.calls, refills.setdefault(said.quota, Refill()))
         quota.observe(now, said.calls, self.in_flight, said.resets_s)
 
     def open(self, sent_at: float) -> None:
@@ -141,6 +148,7 @@ class Governor:
         self._share = share
         self._stop = stop
         self._gates: dict[tuple[str, str], _Gate] = {}
+        self._refills: dict[str, Refill] = {}
         self._changed = threading.Condition()
 
     def ready_at(self, target: Target, ahead: int = 0) -> float:
@@ -206,11 +214,12 @@ class Governor:
             scope, provider = gates = self._of(target)
             for gate in gates:
                 gate.in_flight -= 1
+                gate.told = gate.told or headers is not None
             if headers is not None:
                 used_up = False
                 for said in remaining(headers):
                     gate = provider if said.of_provider else scope
-                    gate.learn(said, now)
+                    gate.learn(said, now, self._refills)
                     used_up = used_up or (not said.of_provider and said.calls < 1)
                 if refusal is None:
                     for gate in gates:

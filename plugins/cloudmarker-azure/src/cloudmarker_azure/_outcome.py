@@ -90,7 +90,9 @@ def refused(status: int, headers: Mapping[str, str], body: bytes) -> UnreadError
         state, reason = "denied", f"{code or reason}: no permission for {action[1]}" if action else reason
     elif status == 429:
         state = "throttled"
-    elif status in (404, 409) and code.lower() in NOT_REGISTERED:
+    elif (status in (404, 409) and code.lower() in NOT_REGISTERED) or (
+        status == 404 and code.lower() in NOT_OFFERED and _OTHER_VERSIONS not in message.lower()
+    ):
         state = "disabled"
     elif 300 <= status < 400:
         reason = f"HTTP {status}: the answer points elsewhere, which is not followed"

@@ -20,8 +20,8 @@ from typing import NamedTuple
 FIRST_REFILL = 1.0
 """Calls per second that are taken to come back as long as nothing is known. Azure's usual figure is 25."""
 
-MEMORY_S = 30.0
-"""Time constant of the average over which the refill is measured."""
+MEMORY_S = 60.0
+"""Seconds of watching after which older ones begin to count less."""
 
 _PREFIX = "x-ms-ratelimit-remaining-"
 _OF_SCOPE = ("subscription-reads", "subscription-global-reads", "tenant-reads", "tenant-global-reads")
@@ -66,6 +66,35 @@ def remaining(headers: Mapping[str, str]) -> Iterator[Remaining]:
                 yield Remaining(quota, quota not in _OF_SCOPE, calls)
 
 
+class Refill:
+    """How fast calls come back, as far as it was watched.
+
+    Args:
+        prior: what is known from elsewhere; it counts as a second of watching.
+    """
+
+    def __init__(self, prior: Refill | None = None) -> None:
+        self._prior = prior
+        self._gained = 0.0
+        self._elapsed = 0.0
+
+    @property
+    def per_s(self) -> float:
+        """Calls per second; what others used up meanwhile is already taken off."""
+        prior = self._prior.per_s if self._prior else FIRST_REFILL
+        return max(self._gained + prior, 0.0) / (self._elapsed + 1.0)
+
+    def watch(self, gained: float, elapsed_s: float) -> None:
+        """Take note that so many calls came back in that time."""
+        self._gained += gained
+        self._elapsed += elapsed_s
+        if self._elapsed > MEMORY_S:
+            self._gained *= MEMORY_S / self._elapsed
+            self._elapsed = MEMORY_S
+        if self._prior:
+            self._prior.watch(gained, elapsed_s)
+
+
 class Quota:
     """A model of one of Azure's buckets: how much is in it now, as far as the answers tell.
 
@@ -74,23 +103,22 @@ class Quota:
     Args:
         now: seconds, monotonic, as all times here.
         calls: that are left.
+        prior: what is known of the refill of other buckets of the kind, and learns from this one; None for nothing.
     """
 
-    def __init__(self, now: float, calls: float) -> None:
+    def __init__(self, now: float, calls: float, prior: Refill | None = None) -> None:
         self.capacity = calls
         self._level = calls
         self._seen = calls
         self._seen_at = now
         self._updated = now
         self._resets_at: float | None = None
-        # Calls that came back, and the seconds it took them: both fade.
-        self._gained = FIRST_REFILL
-        self._elapsed = 1.0
+        self._refill = Refill(prior)
 
     @property
     def refill(self) -> float:
-        """Calls per second that come back: what others use up at the same time is already taken off."""
-        return max(self._gained, 0.0) / self._elapsed
+        """Calls per second that come back."""
+        return self._refill.per_s
 
     def level(self, now: float) -> float:
         """Return how many calls are left."""
@@ -116,9 +144,7 @@ class Quota:
         """
         elapsed = now - self._seen_at
         if max(calls, self._seen) < self.capacity and elapsed > 0:
-            fade = math.exp(-elapsed / MEMORY_S)
-            self._gained = self._gained * fade + calls - self._seen + 1  # one was for the call that was answered
-            self._elapsed = self._elapsed * fade + elapsed
+            self._refill.watch(calls - self._seen + 1, elapsed)  # one was for the call that was answered
         self.capacity = max(self.capacity, calls)
         self._seen, self._seen_at = calls, now
         self._level, self._updated = calls - in_flight, now

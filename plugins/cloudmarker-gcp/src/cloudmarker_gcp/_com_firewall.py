@@ -197,7 +197,7 @@ def _beside(where: Where) -> Where:
 
 
 def _priority(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**31:
         raise RecordError(f"priority is {value!r}, not a number")
     return value
 

@@ -39,6 +39,7 @@ class Discovery:
         levels: what is of interest besides projects.
         shown: the record types that are wanted: those of projects, folders and organizations may be among them.
         found: yields what is to be read of a scope; called once for each that is found.
+        all_found: yields what is to be read after the last one.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Discovery:
         levels: Iterable[Level],
         shown: Callable[[str], bool],
         found: Callable[[Scope], Steps],
+        all_found: Callable[[], Steps],
     ) -> None:
         self._client = client
         self._selection = selection
@@ -56,6 +58,7 @@ class Discovery:
         self._levels = set(levels)
         self._shown = shown
         self._found = found
+        self._all_found = all_found
         self._everything = Scope()
         self._tallies: dict[Level, Tally] = {}
         self._open = 0
@@ -154,6 +157,7 @@ class Discovery:
                 yield [_not_found(entry, f"no project in {self._root} matches it" if self._root else None)]
             else:
                 yield Job(partial(self._single, entry), Target.of(self._everything, PROJECT.api))
+        yield from self._all_found()
 
     def _if_empty(self, level: Level) -> str | None:
         return NOTHING_VISIBLE if level == "project" and not self._root else None

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Collection, Generator, Iterable, Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -98,24 +99,27 @@ class Branch:
         self._open = 1
         self._lock = threading.Lock()
 
-    def job(self) -> Work:
-        """Return the job that reads it."""
-        return self._job(self.row, self.steps)
+    def job(self, row: Row | None = None) -> Work:
+        """Return the job that reads it, or a *row* in its place that leaves something out."""
+        row = row or self.row
+        return self._job(row, partial(self.steps, None, row))
 
-    def steps(self, names: set[str] | None = None) -> Steps:
+    def steps(self, names: set[str] | None = None, row: Row | None = None) -> Steps:
         """Read the row; yield its records, jobs for what is below, and coverage at the end of the last of them.
 
         Args:
             names: the last part of the name of everything that is read is added to it.
+            row: read in place of its own.
         """
         self._names = names
-        first, *others = (self._zones if self.row.zone_path else None) or ("",)
+        row = row or self.row
+        first, *others = (self._zones if row.zone_path else None) or ("",)
         where = Where(self.scope, {})
         jobs = []
         for zone in others:
             self.enter()
-            jobs.append(self._job(self.row, partial(self._read, self.row, where, "", zone)))
-        yield from one_first(self._read(self.row, where, "", first), jobs)
+            jobs.append(self._job(row, partial(self._read, row, where, "", zone)))
+        yield from one_first(self._read(row, where, "", first), jobs)
 
     def enter(self) -> None:
         """Take note that there is one more list to read, and :meth:`leave` will be called once more."""
@@ -148,13 +152,22 @@ class Branch:
         for name in row.record_types:
             self._tallies[name].gap(state, str(unread), place)
 
-    def records_of(self, row: Row, where: Where, item: Any) -> Generator[Record | Work, None, None]:
+    def remark(self, row: Row, text: str) -> None:
+        """Add to the coverage of a row and all below it something that is worth knowing and not amiss."""
+        for name in row.record_types:
+            self._tallies[name].gap("ok", text)
+
+    def records_of(
+        self, row: Row, where: Where, item: Any, *, below: bool = True, skip: Collection[Row] = ()
+    ) -> Generator[Record | Work, None, None]:
         """Yield the records of an *item* of a row, and the jobs for what is below it.
 
         Args:
             row: what it is an item of; this row, or one below it.
             where: where it is.
             item: decoded.
+            below: whether the jobs are wanted.
+            skip: rows below it whose jobs are not.
         """
         if self._names is not None:
             self._names.add(last_part(text(item, "name") or ""))
@@ -178,12 +191,12 @@ class Branch:
                     yield part.make(inner, item, member)
                 except RecordError as exc:
                     tally.malformed(str(exc))
-        yield from self.below(row, inner, item)
+        if below:
+            yield from self._below(row, inner, item, skip)
 
-    def below(self, row: Row, where: Where, item: Any, skip: Iterable[Row] = ()) -> Iterator[Work]:
+    def _below(self, row: Row, where: Where, item: Any, skip: Collection[Row]) -> Iterator[Work]:
         """Yield the jobs for what is below an *item* of a row, but for the rows to *skip*."""
-        left_out = set(map(id, skip))
-        children = [child for child in row.children if id(child) not in left_out]
+        children = [child for child in row.children if not any(child is left_out for left_out in skip)]
         parent = row.leads_to(item) if children else None
         if parent is None:
             return
@@ -282,6 +295,25 @@ class Branch:
                 chunk, size = [], 0
         if chunk:
             yield chunk
+
+
+@dataclass(frozen=True)
+class Branches:
+    """Makes branches.
+
+    Attributes:
+        client: reads.
+        zones: see :class:`Branch`, as for *limit*.
+        limit: of records.
+    """
+
+    client: Client
+    zones: tuple[str, ...] | None = None
+    limit: int = 0
+
+    def __call__(self, row: Row, scope: Scope, switches: Switches | None = None) -> Branch:
+        """Return the branch of a row in a scope; switches of its own if none are given."""
+        return Branch(self.client, row, scope, switches or Switches(), zones=self.zones, limit=self.limit)
 
 
 def one_first(first: Steps, others: Iterable[Work]) -> Steps:

@@ -83,7 +83,7 @@ class Row:
         leads_to: finds what ``{parent}`` is in the paths of the children; None for an item that has none.
         children: what each of its resources has lists of.
         parts: the types that come inside its resources.
-        asset_type: what Cloud Asset Inventory calls it; empty if it does not have the same JSON.
+        assets: what Cloud Asset Inventory calls it, a regular expression; empty if it does not have the same JSON.
         if_empty: why an empty list means that something is not seen; None if it simply means there is none.
     """
 
@@ -100,7 +100,7 @@ class Row:
     leads_to: Callable[[Item], str | None] = own_name
     children: tuple[Row, ...] = ()
     parts: tuple[Part, ...] = ()
-    asset_type: str = ""
+    assets: str = ""
     if_empty: str | None = None
     silent: bool = False
 

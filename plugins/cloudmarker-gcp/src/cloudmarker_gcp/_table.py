@@ -90,7 +90,7 @@ def _compute(
         fields: what only it has in ``com``.
         spread: whether it lives in zones or regions, and the list of all of them is read.
         zonal: whether it lives in zones.
-        asset: its name in Cloud Asset Inventory.
+        asset: its name in Cloud Asset Inventory, or an expression for several.
         parts: the types that come inside it.
     """
     place = "aggregated" if spread or zonal else "global"
@@ -103,7 +103,7 @@ def _compute(
         query={"maxResults": "500"},
         aggregated=collection if spread or zonal else "",
         zone_path=f"compute/v1/projects/{{project}}/zones/{{zone}}/{collection}" if zonal else "",
-        asset_type=f"compute.googleapis.com/{asset}" if asset else "",
+        assets=f"compute.googleapis.com/{asset}" if asset else "",
         parts=parts,
     )
 
@@ -130,7 +130,7 @@ def _policy(
         items=None,
         query={} if posts else {version or "options.requestedPolicyVersion": POLICY_VERSION},
         posts=_BODY if posts else None,
-        asset_type=asset,
+        assets=asset,
         parts=(identity.binding(f"{owner}_iam_binding"),),
     )
 
@@ -217,7 +217,7 @@ SERVICES = _row(
     machines.is_service_enabled,
     items="services",
     query={"filter": "state:ENABLED", "pageSize": "200"},
-    asset_type="serviceusage.googleapis.com/Service",
+    assets="serviceusage.googleapis.com/Service",
 )
 """The services that are enabled in a project. They are read first, as nothing can be there of the others."""
 
@@ -229,7 +229,7 @@ _SCOPE_POLICY = Row(
     levels=EVERYWHERE,
     items=None,
     posts=_BODY,
-    asset_type="cloudresourcemanager.googleapis.com/{Level}",
+    assets="cloudresourcemanager.googleapis.com/(Organization|Folder|Project)",
     parts=(
         identity.binding("iam_binding"),
         part(
@@ -282,23 +282,23 @@ _COMPUTE = (
         "",
         compute,
         items=None,
-        asset_type="compute.googleapis.com/Project",
+        assets="compute.googleapis.com/Project",
     ),
     _compute("instance", "instances", "compute", machines.instance, zonal=True, asset="Instance"),
-    _compute("disk", "disks", "disk", machines.disk, zonal=True, asset="Disk"),
+    _compute("disk", "disks", "disk", machines.disk, zonal=True, asset="(Region)?Disk"),
     _compute("snapshot", "snapshots", "snapshot", machines.snapshot, asset="Snapshot"),
     _compute("image", "images", "image", machines.image, asset="Image"),
     _compute("network", "networks", "network", networks.network, asset="Network"),
     _compute("subnetwork", "subnetworks", "subnet", networks.subnetwork, spread=True, asset="Subnetwork"),
     _compute("router", "routers", "router", networks.router, spread=True, asset="Router"),
-    _compute("address", "addresses", "public_ip", networks.address, spread=True, asset="Address"),
+    _compute("address", "addresses", "public_ip", networks.address, spread=True, asset="(Global)?Address"),
     _compute(
         "forwarding_rule",
         "forwardingRules",
         "load_balancer",
         networks.forwarding_rule,
         spread=True,
-        asset="ForwardingRule",
+        asset="(Global)?ForwardingRule",
     ),
     _compute(
         "backend_service",
@@ -306,13 +306,15 @@ _COMPUTE = (
         "backend_service",
         networks.backend_service,
         spread=True,
-        asset="BackendService",
+        asset="(Region)?BackendService",
     ),
-    _compute("target_http_proxy", "targetHttpProxies", "target_proxy", spread=True, asset="TargetHttpProxy"),
-    _compute("target_https_proxy", "targetHttpsProxies", "target_proxy", spread=True, asset="TargetHttpsProxy"),
+    _compute("target_http_proxy", "targetHttpProxies", "target_proxy", spread=True, asset="(Region)?TargetHttpProxy"),
+    _compute(
+        "target_https_proxy", "targetHttpsProxies", "target_proxy", spread=True, asset="(Region)?TargetHttpsProxy"
+    ),
     _compute("target_ssl_proxy", "targetSslProxies", "target_proxy", asset="TargetSslProxy"),
-    _compute("target_tcp_proxy", "targetTcpProxies", "target_proxy", spread=True, asset="TargetTcpProxy"),
-    _compute("ssl_policy", "sslPolicies", "ssl_policy", machines.ssl_policy, spread=True, asset="SslPolicy"),
+    _compute("target_tcp_proxy", "targetTcpProxies", "target_proxy", spread=True, asset="(Region)?TargetTcpProxy"),
+    _compute("ssl_policy", "sslPolicies", "ssl_policy", machines.ssl_policy, spread=True, asset="(Region)?SslPolicy"),
 )
 
 _DATA = (
@@ -325,7 +327,7 @@ _DATA = (
         storage.bucket_basics,
         storage.bucket,
         query={"project": "{project}", "maxResults": "1000"},
-        asset_type="storage.googleapis.com/Bucket",
+        assets="storage.googleapis.com/Bucket",
         children=(
             _policy(
                 "bucket",
@@ -346,7 +348,7 @@ _DATA = (
         data.instance_basics,
         data.sql_instance,
         query={"maxResults": "500"},
-        asset_type="sqladmin.googleapis.com/Instance",
+        assets="sqladmin.googleapis.com/Instance",
         parts=(
             part(
                 Kind("sql_authorized_network", "network_rule", data.authorized_network_basics, data.authorized_network),
@@ -397,7 +399,7 @@ _DATA = (
         storage.topic,
         items="topics",
         query={"pageSize": "1000"},
-        asset_type="pubsub.googleapis.com/Topic",
+        assets="pubsub.googleapis.com/Topic",
         children=(
             _policy(
                 "topic",
@@ -428,7 +430,7 @@ _KEYS_AND_SECRETS = (
                 storage.key_ring,
                 items="keyRings",
                 query={"pageSize": "1000"},
-                asset_type="cloudkms.googleapis.com/KeyRing",
+                assets="cloudkms.googleapis.com/KeyRing",
                 children=(
                     _policy(
                         "key_ring",
@@ -447,7 +449,7 @@ _KEYS_AND_SECRETS = (
                         storage.crypto_key,
                         items="cryptoKeys",
                         query={"pageSize": "1000"},
-                        asset_type="cloudkms.googleapis.com/CryptoKey",
+                        assets="cloudkms.googleapis.com/CryptoKey",
                         children=(
                             _policy(
                                 "crypto_key",
@@ -472,7 +474,7 @@ _KEYS_AND_SECRETS = (
         storage.secret,
         items="secrets",
         query={"pageSize": "1000"},
-        asset_type="secretmanager.googleapis.com/Secret",
+        assets="secretmanager.googleapis.com/Secret",
         children=(
             _policy(
                 "secret",
@@ -507,7 +509,7 @@ _IDENTITIES = (
         identity.service_account,
         items="accounts",
         query={"pageSize": "100"},
-        asset_type="iam.googleapis.com/ServiceAccount",
+        assets="iam.googleapis.com/ServiceAccount",
         children=(
             _row(
                 "service_account_key",
@@ -539,7 +541,7 @@ _IDENTITIES = (
         levels=("organization", "project"),
         items="roles",
         query={"view": "FULL", "pageSize": "300"},
-        asset_type="iam.googleapis.com/Role",
+        assets="iam.googleapis.com/Role",
     ),
     _row(
         "contact",
@@ -565,7 +567,7 @@ _OPERATIONS = (
         in_scope("dns.googleapis.com", "managedZones", created="creationTime"),
         networks.managed_zone,
         items="managedZones",
-        asset_type="dns.googleapis.com/ManagedZone",
+        assets="dns.googleapis.com/ManagedZone",
     ),
     _row(
         "dns_policy",
@@ -576,7 +578,7 @@ _OPERATIONS = (
         in_scope("dns.googleapis.com", "policies"),
         networks.dns_policy,
         items="policies",
-        asset_type="dns.googleapis.com/Policy",
+        assets="dns.googleapis.com/Policy",
     ),
     _row(
         "log_sink",
@@ -589,7 +591,7 @@ _OPERATIONS = (
         levels=EVERYWHERE,
         items="sinks",
         query={"pageSize": "1000"},
-        asset_type="logging.googleapis.com/LogSink",
+        assets="logging.googleapis.com/LogSink",
     ),
     _row(
         "log_metric",
@@ -601,7 +603,7 @@ _OPERATIONS = (
         machines.is_enabled,
         items="metrics",
         query={"pageSize": "1000"},
-        asset_type="logging.googleapis.com/LogMetric",
+        assets="logging.googleapis.com/LogMetric",
     ),
     _row(
         "alert_policy",
@@ -613,7 +615,7 @@ _OPERATIONS = (
         machines.is_on,
         items="alertPolicies",
         query={"pageSize": "1000"},
-        asset_type="monitoring.googleapis.com/AlertPolicy",
+        assets="monitoring.googleapis.com/AlertPolicy",
     ),
 )
 
@@ -643,7 +645,7 @@ _SERVICES = (
         services.function,
         items="functions",
         query={"pageSize": "1000"},
-        asset_type="cloudfunctions.googleapis.com/Function",
+        assets="cloudfunctions.googleapis.com/Function",
         children=(
             _policy(
                 "function",
@@ -663,7 +665,7 @@ _SERVICES = (
         services.run_service_basics,
         services.run_service,
         leads_to=services.run_service_path,
-        asset_type="run.googleapis.com/Service",
+        assets="run.googleapis.com/Service",
         children=(
             _policy(
                 "run_service",
@@ -708,6 +710,16 @@ def token_scopes(rows: Iterable[Row]) -> list[str]:
     needed = {RESOURCE_MANAGER.oauth_scope} | {step.api.oauth_scope for row in rows for step in row.walk()}
     return [CLOUD_PLATFORM] if CLOUD_PLATFORM in needed else sorted(needed)
 
+
+ASSET_LIST = Row(
+    ASSETS,
+    "v1/{scope}/assets",
+    "cloudasset.assets.listResource",
+    levels=EVERYWHERE,
+    items="assets",
+    query={"pageSize": "1000"},
+)
+"""The assets of a project, or of everything in a folder or organization."""
 
 API_NAMES = frozenset(
     {"iamcredentials", ASSETS.name} | {step.api.name for row in (*SCOPES, SERVICES, *TABLE) for step in row.walk()}
