@@ -8,7 +8,7 @@
 #   make checks     test coverage lint docs
 #   make reference  write the pages of docs/ that are generated from the code
 #   make dist       build the wheel and the sdist of every distribution into dist/
-#   make bench      run the benchmarks
+#   make bench      run the benchmarks and write docs/benchmarks.md  (make bench ARGS="mock_audit")
 #   make venv deps  create .venv; install everything that any target needs
 #   make clean      remove what the other targets wrote; make rmvenv removes .venv
 
@@ -69,7 +69,6 @@ dist: $(VENV)/.dist
 	set -e; for folder in $(DISTRIBUTIONS); do $(BIN)/python -m build --no-isolation --outdir dist $$folder; done
 
 bench: $(VENV)/.distributions
-	@test -f benchmarks/run.py || { echo "benchmarks/run.py is not there" >&2; exit 1; }
 	$(BIN)/python benchmarks/run.py $(ARGS)
 
 # The environment. A stamp file says when it was made; it is made again only when what it was made from has changed.
@@ -103,4 +102,4 @@ clean:
 	find . -path ./$(VENV) -prune -o -type d -name __pycache__ -exec rm -rf {} +
 
 rmvenv:
-	rm -rf $(VENV)
+	rm -rf $(VENV) benchmarks/.venv-*

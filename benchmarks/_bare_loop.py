@@ -22,17 +22,19 @@ STAMPS = {
 
 
 def main(count: int, path: str) -> None:
+    """Write *count* records to *path*."""
     encode = msgspec.json.Encoder().encode
     with open(path, "wb") as file:
         file.write(b"[\n")
         separator = b""
         for number, record_type in zip(range(count), cycle(("foo", "bar"))):
+            com = {"cloud_type": "mock", "record_type": "mock", "reference": f"mock/{number}"}
             record = {
                 "raw": {"data": number},
                 "ext": {"cloud_type": "mock", "record_type": record_type},
-                "com": {"cloud_type": "mock", "record_type": "mock", "reference": f"mock/{number}"},
+                "com": com,
             }
-            record["com"].update(STAMPS, record_id=f"bench_cloud_20260101_000000_{number}")
+            com.update(STAMPS, record_id=f"bench_cloud_20260101_000000_{number}")
             file.write(separator)
             file.write(encode(record))
             separator = b",\n"

@@ -14,11 +14,15 @@ def title(module: ModuleType) -> str:
     return _docstring(module).partition("\n")[0].removesuffix(".")
 
 
+def explanation(module: ModuleType) -> str:
+    """Return what a benchmark measures: the rest of its docstring."""
+    return _docstring(module).partition("\n")[2].strip()
+
+
 def with_section(page: str, module: ModuleType, text: str) -> str:
     """Return the page with *text* as the section of a benchmark, in the place of the one before or as a new one."""
     begin, end = marks(module.__name__)
-    explanation = _docstring(module).partition("\n")[2].strip()
-    section = f"{begin}## {title(module)}\n\n{explanation}\n\n{text.strip()}\n{end}"
+    section = f"{begin}## {title(module)}\n\n{explanation(module)}\n\n{text.strip()}\n{end}"
     pattern = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.DOTALL)
     if pattern.search(page):
         return pattern.sub(lambda _: section, page)

@@ -31,7 +31,10 @@ def names() -> list[str]:
 
 def main() -> int:
     """Run what the arguments ask for and return the exit code."""
-    arguments = _parser().parse_args()
+    parser = _parser()
+    arguments = parser.parse_args()
+    if unknown := set(arguments.names) - set(names()):
+        parser.error(f"there is no benchmark {', '.join(sorted(unknown))}")
     if arguments.list:
         print("\n".join(f"{name:12}  {_page.title(importlib.import_module(name))}" for name in names()))
         return 0
@@ -64,7 +67,7 @@ def _run(module: ModuleType, arguments: argparse.Namespace) -> Results:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="benchmarks/run.py", description="Run the benchmarks.")
-    parser.add_argument("names", nargs="*", metavar="NAME", choices=[[], *names()], help="all if none is given")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(names())}; all if none is given")
     parser.add_argument("--rounds", type=int, metavar="N", help="how often to run what is compared")
     parser.add_argument("--strict", action="store_true", help="exit with 1 if a claim does not hold")
     parser.add_argument("--quick", action="store_true", help="a hundredth of the work; nothing is written to docs/")

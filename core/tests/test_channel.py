@@ -180,6 +180,8 @@ def test_two_threads_may_put_and_flush_at_once():
     line.out.end({})
     reading.join(10)
     assert numbers(batches) == list(range(5000))
+    types = [record_type for batch in batches for record_type, count in batch.runs for _ in range(count)]
+    assert types == ["ab"[number % 3 == 0] for number in range(5000)]
 
 
 # Ends and deaths

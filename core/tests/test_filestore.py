@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import json
 import os
 import resource
@@ -18,7 +19,7 @@ import pytest
 from cloudmarker._filenames import file_stem
 from cloudmarker.channel import RecordBatch
 from cloudmarker.contracts import Incomplete
-from cloudmarker.errors import PluginError
+from cloudmarker.errors import ConfigError, PluginError
 from cloudmarker.report import Report
 from cloudmarker.storerun import WorkerRun
 from cloudmarker.stores.filestore import FileStore
@@ -509,3 +510,43 @@ def test_memory_does_not_grow_with_what_is_written(store, out):
     store.done()
     assert (out / "big.json").stat().st_size > 60_000_000
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000  # kilobytes
+
+
+# Formats
+
+
+@pytest.mark.parametrize(("form", "open_"), [("jsonl", open), ("jsonl.gz", gzip.open)])
+def test_json_lines_have_one_record_a_line_and_nothing_else(out, form, open_):
+    store = FileStore(str(out), format=form)
+    store.begin(run("audit_cloud", "audit_none"))
+    fill(store, 1, 2)
+    store.write_batch(batch("audit_cloud", {"raw": {"data": 3}}, {"raw": {"data": 4}}))
+    store.done()
+    assert names(out) == [f"audit_cloud.{form}", f"audit_none.{form}"]
+    with open_(out / f"audit_cloud.{form}", "rt") as file:
+        lines = file.read()
+    assert lines.endswith("\n")
+    assert [json.loads(line)["raw"]["data"] for line in lines.splitlines()] == [1, 2, 3, 4]
+    with open_(out / f"audit_none.{form}", "rb") as file:
+        assert file.read() == b""
+
+
+@pytest.mark.parametrize("form", ["jsonl", "jsonl.gz"])
+def test_a_partial_file_in_any_format_leaves_the_complete_one_alone(out, form):
+    for end in ("done", "abort"):
+        store = FileStore(str(out), format=form)
+        fill(store, 1)
+        store.done() if end == "done" else store.abort(Incomplete({"audit_cloud": "it broke off"}))
+    assert names(out) == [f"audit_cloud.{form}", f"audit_cloud.partial.{form}"]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in out.iterdir()} == {0o600}
+
+
+def test_what_was_written_before_the_process_died_can_be_read_in_a_compressed_file(out):
+    store = FileStore(str(out), format="jsonl.gz")
+    store.write_batch(batch("audit_cloud", *({"raw": "x" * 1000} for _ in range(100))))
+    assert gzip.decompress((out / "audit_cloud.tmp").read_bytes()).count(b"\n") == 99
+
+
+def test_a_format_that_is_not_known_is_refused():
+    with pytest.raises(ConfigError, match=r"format: must be one of json, jsonl, jsonl\.gz, not xml"):
+        FileStore(format="xml")  # type: ignore[arg-type]

@@ -104,8 +104,9 @@ def test_a_deny_counts_before_what_comes_later_and_before_its_equals(priority, e
         {"protocol": None}, {"protocol": "udp"}, {"protocol": "quux"}, {"destination_ports": None},
         {"destination_ports": []}, {"destination_ports": ["ssh"]}, {"destination_ports": ["23"]},
         {"source_addresses": None}, {"source_addresses": [], "source_groups": ["g"]},
-        {"source_addresses": ["AzureCloud"]}, {"source_addresses": ["10.0.0.0/8"]}, {"source_addresses": ["0.0.0.0/32"]}, {"source_addresses": ALL6},
-        {"source_addresses": LOW}, {"source_ports": ["53"]}, {"enabled": False}, {"direction": "out"},
+        {"source_addresses": ["AzureCloud"]}, {"source_addresses": ["10.0.0.0/8"]},
+        {"source_addresses": ["0.0.0.0/32"]}, {"source_addresses": ALL6}, {"source_addresses": LOW},
+        {"source_ports": ["53"]}, {"enabled": False}, {"direction": "out"},
     ],
 )  # fmt: skip
 def test_a_deny_that_does_not_surely_close_the_port_closes_nothing(change):

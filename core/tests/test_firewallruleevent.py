@@ -36,6 +36,7 @@ RULE = {
     "destination_groups": [],
     "target_tags": [],
     "target_identities": [],
+    "target_networks": [],
 }
 MISSING = object()
 

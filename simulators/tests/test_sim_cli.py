@@ -142,6 +142,22 @@ def test_exec_passes_the_commands_own_options_on():
     assert done.stdout == "['--help', '--', '-x']\n"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "path", "number"),
+    [
+        (["azure", "--subscriptions", "3", "--scale", "2", "--seed", "5", "--quota", "9/1"], "subscriptions", 3),
+        (["gcp", "--projects", "4", "--latency", "1", "--quota", "9/1"], "projects", 4),
+    ],
+)
+def test_a_synthetic_tenant_of_any_size_can_be_served(monkeypatch, arguments, path, number):
+    served = []
+    monkeypatch.setattr("cloudmarker_simulators.cli.serve_until_stopped", lambda made, _ready: served.append(made))
+    done = CliRunner().invoke(main, arguments)
+    assert (done.exit_code, done.output) == (0, "")
+    source = served[0].source
+    assert source.count(f"/{path}" if path == "subscriptions" else f"/v1/{path}") == number
+
+
 def test_wrong_use_is_told_in_a_line(tmp_path):
     rules = tmp_path / "rules.json"
     rules.write_text('[{"path": "x", "sttus": 500}]')
@@ -150,6 +166,8 @@ def test_wrong_use_is_told_in_a_line(tmp_path):
         (["gcp", "--recordings", "nowhere.jsonl"], "nowhere.jsonl"),
         (["gcp", "--faults", str(rules)], "unknown key 'sttus'"),
         (["gcp", "--recordings", str(rules)], "rules.json:1: not an object"),
+        (["azure", "--subscriptions", "2", "--quota", "many"], "CALLS/PER_SECOND"),
+        (["gcp", "--projects", "0"], "projects"),
         (["exec"], "COMMAND"),
     ):
         done = CliRunner().invoke(main, arguments)

@@ -71,6 +71,6 @@ def test_only_the_states_that_leave_an_audit_complete_occur(sample_azure, sample
 
 
 def test_the_tenants_are_listed_and_others_are_an_error():
-    assert tenants() == ["holes", "sample"]
+    assert tenants() == ["holes", "sample", "twins"]
     with pytest.raises(DataError, match="no tenant named 'smaple'; there are: holes, sample"):
         GCPSimulator(tenant="smaple")

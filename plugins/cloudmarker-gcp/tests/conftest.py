@@ -12,12 +12,15 @@ import pytest
 from cloudmarker_gcp.gcpcloud import GCPCloud
 from cloudmarker_simulators import GCPSimulator
 
+BASIC = ("project", "firewall", "firewall_rule", "instance")
+"""What is read unless a test says otherwise."""
+
 
 class Read:
     """What was read from a simulator."""
 
     def __init__(self, simulator: GCPSimulator, **params: Any) -> None:
-        params = {"retry_deadline_s": 3.0, **simulator.settings, **params}
+        params = {"retry_deadline_s": 3.0, "record_types": BASIC, **simulator.settings, **params}
         self.records = list(GCPCloud(**params).read())
 
     def of(self, record_type: str, project: str | None = None) -> list[dict[str, Any]]:
@@ -30,10 +33,16 @@ class Read:
 
     @property
     def coverage(self) -> dict[tuple[str, str], tuple[str, int]]:
-        """State and count by project ("" for the list of projects) and resource type; each must be there once."""
+        """State and count by project ("" for the list of projects) and resource type; each must be there once.
+
+        Folders and organizations go by their paths. Types that are not asked for are left out.
+        """
         found = {}
         for com in (record["com"] for record in self.of("coverage")):
-            key = (com["scope"].partition("/projects/")[2], com["resource_type"])
+            if com["error"] == "left out by record_types":
+                continue
+            path = com["scope"].removeprefix("//cloudresourcemanager.googleapis.com").lstrip("/")
+            key = (path.removeprefix("projects/"), com["resource_type"])
             assert key not in found
             found[key] = (com["state"], com["count"])
         return found
@@ -43,7 +52,7 @@ class Read:
         (error,) = [
             record["com"]["error"]
             for record in self.of("coverage")
-            if record["com"]["scope"].partition("/projects/")[2] == project
+            if record["com"]["scope"].rpartition("googleapis.com")[2].lstrip("/").removeprefix("projects/") == project
             and record["com"]["resource_type"] == resource_type
         ]
         return error
@@ -84,7 +93,7 @@ def tenant(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def read() -> type[Read]:
     """Reads a simulator with given parameters."""
     return Read

@@ -81,7 +81,7 @@ def served(simulator):
         root = f"/compute/v1/projects/{project['projectId']}"
         if found := simulator.source.collection(f"{root}/global/firewalls"):
             firewalls += found.items
-        instances += [item for _, item in simulator.source.aggregate(f"{root}/aggregated/instances").items]
+        instances += simulator.source.aggregate(f"{root}/aggregated/instances").items
     return projects, firewalls, instances
 
 
@@ -292,7 +292,7 @@ STRANGER = json.dumps({"items": [firewall("one", "x"), firewall("two", "x")]})
         (Fault(FIREWALLS, status=200, body="[]"), "failed", 0, "no object"),
         (Fault(FIREWALLS, status=200, body='{"items": 5}'), "failed", 0, "no page of a list"),
         (Fault(FIREWALLS, status=200, body=OTHERS), "failed", 0, "of project two"),
-        (Fault(FIREWALLS, status=200, body=STRANGER), "failed", 0, "of project two"),
+        (Fault(FIREWALLS, status=200, body=STRANGER), "failed", 1, "of project two"),
         (Fault(FIREWALLS, reset=True), "failed", 0, "no answer"),
         (Fault(FIREWALLS, truncate_bytes=20), "failed", 0, "no answer"),
         (Fault(FIREWALLS, status=500, skip=1), "failed", 2, "HTTP 500"),
@@ -379,7 +379,7 @@ def test_reading_can_be_broken_off(start, tenant):
     fleet = {f"p{n}": ([firewall(f"p{n}", "a")], {}) for n in range(200)}
     simulator = start(recordings=tenant(fleet), faults=[Fault("/firewalls", delay_s=0.05)])
     before = threading.active_count()
-    records = GCPCloud(**simulator.settings, threads=8).read()
+    records = GCPCloud(**simulator.settings, threads=8, record_types=["firewall"]).read()
     for record in records:
         if record["ext"]["record_type"] == "firewall":
             break
@@ -395,7 +395,7 @@ def test_reading_can_be_broken_off(start, tenant):
 
 def test_reading_can_be_broken_off_in_the_middle_of_a_long_wait(two):
     two.faults.append(Fault(FIREWALLS, status=429, headers={"Retry-After": "50"}))
-    records = GCPCloud(**two.settings).read()
+    records = GCPCloud(**two.settings, record_types=["firewall", "instance"]).read()
     while next(records)["com"].get("resource_type") != "instance":
         pass
     begun = time.monotonic()

@@ -298,7 +298,9 @@ def test_sources_of_a_policys_rule_are_anywhere_only_if_nothing_narrows_them(mat
     assert made("network_firewall_policy", item)[1]["com"]["source_addresses"] == sources
 
 
-@pytest.mark.parametrize("fields", [{"action": "maybe"}, {"priority": None}, {"match": []}, {"match": {"srcIpRanges": 5}}])
+@pytest.mark.parametrize(
+    "fields", [{"action": "maybe"}, {"priority": None}, {"match": []}, {"match": {"srcIpRanges": 5}}]
+)
 def test_a_policys_rule_that_cannot_be_understood_is_refused_not_guessed(fields):
     item = {
         "name": "p",
@@ -399,7 +401,7 @@ def test_life_cycle_states_become_common_ones(status, state):
     ("key", "encryption", "name"),
     [
         (None, "provider_key", None),
-        ({"kmsKeyName": f"{KEY[len('//cloudkms.googleapis.com/'):]}/cryptoKeyVersions/3"}, "customer_key", KEY),
+        ({"kmsKeyName": f"{KEY[len('//cloudkms.googleapis.com/') :]}/cryptoKeyVersions/3"}, "customer_key", KEY),
         ({"sha256": "x"}, "supplied_key", None),
     ],
 )

@@ -112,7 +112,8 @@ def test_every_list_is_asked_for_large_pages():
         for row, _, path in cases()
         if row.items is not None
         and not {"maxResults", "pageSize"} & set(row.query)
-        and {"maxResults", "pageSize"} & set(methods(row.api.name).get(("GET", path), [({}, {})])[0][0].get("parameters", {}))
+        and {"maxResults", "pageSize"}
+        & set(methods(row.api.name).get(("GET", path), [({}, {})])[0][0].get("parameters", {}))
     }
     assert unasked == {"dns/v1/projects/*/managedZones", "dns/v1/projects/*/policies"}  # the largest is the default
 

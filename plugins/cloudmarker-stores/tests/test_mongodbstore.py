@@ -235,7 +235,7 @@ def test_a_login_that_is_refused_ends_it(safe, many, login):
 
 
 def test_a_certificate_that_is_not_trusted_ends_it(safe, many):
-    store = MongoDBStore("localhost", safe["port"], tls=True, **LOGIN)
+    store = MongoDBStore("localhost", safe["port"], tls=True, timeout_s=1, **LOGIN)
     store.write(many(1)[0])
     with pytest.raises(PluginError, match="certificate is not trusted"):
         store.done()

@@ -68,7 +68,7 @@ def check(target: Target, run: MemoryRun, written: list[Any]) -> None:
 @every_store
 def test_a_server_that_is_killed_and_restarted_has_everything_once(target, many, store_through):
     written = many(60)
-    store, run = target.make(timeout_s=2), ActingRun({2: target.start})
+    store, run = target.make(timeout_s=1), ActingRun({1: target.start})
     store.begin(run)
     for number, record in enumerate(written):
         if number == 25:
@@ -82,10 +82,10 @@ def test_a_server_that_is_killed_and_restarted_has_everything_once(target, many,
 
 
 def test_a_server_that_is_killed_while_it_writes_has_everything_once(own_mongo, many, store_through):
-    target, written = MongoTarget(own_mongo), many(800, text="x" * 300)
-    killer = threading.Timer(0.6, target.kill)
+    target, written = MongoTarget(own_mongo), many(400, text="x" * 300)
+    killer = threading.Timer(0.4, target.kill)
     killer.start()
-    run = store_through(target.make(buffer_size=200, timeout_s=2), written, ActingRun({1: target.start}))
+    run = store_through(target.make(buffer_size=100, timeout_s=1), written, ActingRun({1: target.start}))
     killer.join()
     if own_mongo.process.poll() is not None:  # it was quicker than that
         target.start()
@@ -314,7 +314,7 @@ def audits(tmp_path, target):
 
 @every_store
 def test_a_dead_store_beside_a_healthy_one_costs_nothing_and_replay_delivers_all(target, audits):
-    audits.configure(retry_deadline_s=0.5, timeout_s=2)
+    audits.configure(retry_deadline_s=0.2, timeout_s=1)
     target.kill()
     code, result, worker = audits.run()
     assert code == 1

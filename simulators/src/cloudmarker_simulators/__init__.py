@@ -12,6 +12,7 @@ or from recorded answers. They check credentials, page, and refuse whatever is n
 from cloudmarker_simulators._files import DataError, ExpectedFinding, expected_findings, tenants
 from cloudmarker_simulators._quotas import Quota
 from cloudmarker_simulators._sources import Refusal
+from cloudmarker_simulators._twins import Twin, twins
 from cloudmarker_simulators.azure import AzureSimulator
 from cloudmarker_simulators.faults import Fault
 from cloudmarker_simulators.gcp import GCPSimulator
@@ -24,6 +25,8 @@ __all__ = [
     "GCPSimulator",
     "Quota",
     "Refusal",
+    "Twin",
     "expected_findings",
     "tenants",
+    "twins",
 ]

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from cloudmarker_simulators._azure_data import default_rules
 from cloudmarker_simulators._azure_graph import graph_row
-from cloudmarker_simulators._files import synthetic_blueprint
+from cloudmarker_simulators._files import load_json
 from cloudmarker_simulators._http import Json, JsonObject
 from cloudmarker_simulators._stamps import GUID, Stamp, guid_head
 
@@ -38,6 +38,7 @@ class Blueprint:
     """All templates, by what asks for them. Paths are in lower case, with their placeholders.
 
     Attributes:
+        title: display name of a subscription.
         locations: the regions that units are in, in turn.
         lists: by path of the list.
         resources: by id; with ``?instanceview`` at the end the same with its run-time status.
@@ -46,6 +47,7 @@ class Blueprint:
     """
 
     seed: int
+    title: str
     locations: list[str] = field(default_factory=list)
     lists: dict[str, Bucket] = field(default_factory=dict)
     resources: dict[str, Stamp] = field(default_factory=dict)
@@ -77,10 +79,10 @@ class Blueprint:
         getattr(self.rows.setdefault(row["type"].lower(), Bucket()), often).append(self.stamp(row))
 
 
-def load_blueprint(seed: int) -> Blueprint:
-    """Return the templates of the tenant that *seed* stands for."""
-    described = synthetic_blueprint("azure")
-    blueprint = Blueprint(seed, described["locations"])
+def load_blueprint(seed: int, name: str = "azure") -> Blueprint:
+    """Return the templates of the tenant that *seed* stands for, from the file *name*."""
+    described = load_json(name)
+    blueprint = Blueprint(seed, described.get("title", "Synthetic {number}"), described["locations"])
     sections: tuple[tuple[Often, Any], ...] = (("once", described["subscription"]), ("unit", described["unit"]))
     for often, section in sections:
         for group in section["groups"]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from cloudmarker_simulators._azure_blueprint import SUBSCRIPTION, Blueprint, Bucket, load_blueprint
+from cloudmarker_simulators._azure_blueprint import SUBSCRIPTION, Bucket, load_blueprint
 from cloudmarker_simulators._azure_data import subscription_of
 from cloudmarker_simulators._azure_graph import CONTAINERS, graph_row
 from cloudmarker_simulators._azure_paths import normalise
@@ -62,25 +62,28 @@ class _Where:
 class SyntheticAzure:
     """A tenant whose subscriptions all have the same types of resources, ``scale`` units of them."""
 
-    def __init__(self, size: Size, *, page_size: int = PAGE_SIZE) -> None:
+    def __init__(self, size: Size, *, page_size: int = PAGE_SIZE, blueprint: str = "azure") -> None:
         self.size = size
+        self._blueprint = load_blueprint(size.seed, blueprint)
         self.page_size = page_size
         self.refusals: Sequence[Refusal] = ()
         self.faults: Sequence[Fault] = ()
         self.tenant = str(uuid.uuid5(_NAMESPACE, f"tenant {size.seed}"))
         self._ids = sorted(str(uuid.uuid5(_NAMESPACE, f"{size.seed} {number}")) for number in range(size.scopes))
         self._numbers = {id_: number for number, id_ in enumerate(self._ids)}
-        self._subscription = Stamp(subscription_of("{sub}", "Synthetic {number}", "{tenant}"), size.seed)
-        row = {**self._subscription.template, "type": "microsoft.resources/subscriptions", "name": "Synthetic {number}"}
+        template = subscription_of("{sub}", self._blueprint.title, "{tenant}")
+        template["tags"] = {"env": "{any:scopeenv|prod|test|dev}"}
+        self._subscription = Stamp(template, size.seed)
+        row = {
+            **self._subscription.template,
+            "type": "microsoft.resources/subscriptions",
+            "name": self._blueprint.title,
+        }
         self._blueprint.add_row(
             "once", {**graph_row(row, "{sub}", "{tenant}"), "properties": self._subscription.template}
         )
         self._known = {path.rpartition("?")[0] or path for path in self._blueprint.resources}
         self.normalise = normalise
-
-    @cached_property
-    def _blueprint(self) -> Blueprint:
-        return load_blueprint(self.size.seed)
 
     def collection(self, path: str) -> Collection | None:
         """See :meth:`Source.collection`; ``?statusonly`` after the path asks for that form of it."""
@@ -122,6 +125,10 @@ class SyntheticAzure:
             return None
         found: JsonObject = stamp.value(self._place(where.subscription, ONCE if where.unit is None else where.unit))
         return found
+
+    def values(self, subscription: int) -> Mapping[str, str]:
+        """Return what the placeholders of the templates stand for in a subscription, by number."""
+        return self._place(subscription, ONCE).values
 
     def knows(self, path: str) -> bool:
         """See :meth:`Source.knows`."""
@@ -286,7 +293,12 @@ class SyntheticAzure:
             number = self._numbers[id_]
             parent = self._group_id(self._groups[number // SUBSCRIPTIONS_A_GROUP])
             found.append(
-                _descendant(f"/subscriptions/{id_}", "managementGroups/subscriptions", f"Synthetic {number:05}", parent)
+                _descendant(
+                    f"/subscriptions/{id_}",
+                    "managementGroups/subscriptions",
+                    self._blueprint.title.format(number=f"{number:05}"),
+                    parent,
+                )
             )
         return Collection("value", found)
 

@@ -14,6 +14,9 @@ from cloudmarker_simulators._http import JsonObject
 from cloudmarker_simulators._sources import Refusal
 from cloudmarker_simulators.faults import Fault
 
+TWINS = "twins"
+"""The tenant that exists in both clouds. It is made of blueprints, as synthetic tenants are."""
+
 
 class DataError(ValueError):
     """A tenant that does not exist or a file that is not what it should be; the message names it."""
@@ -54,7 +57,7 @@ class Recording:
 
 def tenants() -> list[str]:
     """Return the names of the tenants that ship with this package, sorted."""
-    return sorted(entry.name for entry in _data().iterdir() if entry.is_dir())
+    return sorted([TWINS, *(entry.name for entry in _data().iterdir() if entry.is_dir())])
 
 
 def load_tenant(cloud: str, name: str) -> dict[str, Any]:
@@ -69,11 +72,9 @@ def load_tenant(cloud: str, name: str) -> dict[str, Any]:
     return tenant
 
 
-def synthetic_blueprint(cloud: str) -> dict[str, Any]:
-    """Return what a synthetic tenant of *cloud* (``azure`` or ``gcp``) is made of."""
-    file = resources.files("cloudmarker_simulators") / "blueprints" / f"{cloud}.json"
-    blueprint: dict[str, Any] = json.loads(file.read_bytes())
-    return blueprint
+def load_json(name: str) -> Any:
+    """Return what the file *name* of the folder ``blueprints`` says, such as what synthetic tenants are made of."""
+    return json.loads((resources.files("cloudmarker_simulators") / "blueprints" / f"{name}.json").read_bytes())
 
 
 def expected_findings() -> list[ExpectedFinding]:

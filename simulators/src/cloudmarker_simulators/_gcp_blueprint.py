@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from cloudmarker_simulators._files import synthetic_blueprint
+from cloudmarker_simulators._files import load_json
 from cloudmarker_simulators._gcp_paths import COMPUTE, singular
 from cloudmarker_simulators._http import Json, JsonObject
 from cloudmarker_simulators._stamps import GUID, ID, Stamp, guid_head, id_head
@@ -32,7 +32,7 @@ PROJECT: JsonObject = {
     "lifecycleState": "ACTIVE",
     "name": "{title}",
     "createTime": "2023-03-14T09:26:53.589Z",
-    "labels": {"env": "{any:projectenv|prod|test|dev}"},
+    "labels": {"env": "{any:scopeenv|prod|test|dev}"},
     "parent": {"type": "{parenttype}", "id": "{parentid}"},
 }
 """A project, as version 1 of the Resource Manager API has it."""
@@ -63,8 +63,8 @@ class Blueprint:
     """All templates, by what asks for them. Paths have placeholders for project, unit, zone and region.
 
     Attributes:
+        title: display name of a project.
         zones: that units are in, in turn; each is in a region of its own.
-        services: path of a list or resource of each API, by the name of its service.
         lists: by path of the list; a ``?`` at its end leads what is asked for by parameter.
         aggregated: templates by scope, such as ``zones/{zone}``, by name of a compute collection.
         resources: by path; IAM policies among them.
@@ -73,10 +73,10 @@ class Blueprint:
     """
 
     seed: int
+    title: str
     zones: list[str] = field(default_factory=list)
-    services: dict[str, str] = field(default_factory=dict)
     lists: dict[str, Bucket] = field(default_factory=dict)
-    aggregated: dict[str, dict[str, list[Stamp]]] = field(default_factory=dict)
+    aggregated: dict[str, dict[str, Bucket]] = field(default_factory=dict)
     resources: dict[str, Stamp] = field(default_factory=dict)
     assets: dict[str, dict[str, list[tuple[Often, Stamp]]]] = field(
         default_factory=lambda: {"RESOURCE": {}, "IAM_POLICY": {}}
@@ -103,10 +103,16 @@ class Blueprint:
         self.assets[content].setdefault(asset, []).append((often, self.stamp(template)))
 
 
-def load_blueprint(seed: int) -> Blueprint:
-    """Return the templates of the organization that *seed* stands for."""
-    described = synthetic_blueprint("gcp")
-    blueprint = Blueprint(seed, described["zones"], described["services"])
+def services() -> Mapping[str, str]:
+    """Return the services that every project can use, with a path of each."""
+    made: Mapping[str, str] = load_json("gcp-services")
+    return made
+
+
+def load_blueprint(seed: int, name: str = "gcp") -> Blueprint:
+    """Return the templates of the organization that *seed* stands for, from the file *name*."""
+    described = load_json(name)
+    blueprint = Blueprint(seed, described.get("title", "Synthetic {index}"), described["zones"])
     for often in LEVELS:
         for entry in described.get(often, ()):
             for item in entry["items"]:
@@ -114,8 +120,8 @@ def load_blueprint(seed: int) -> Blueprint:
     _add_scopes(blueprint, described["policies"])
     _add_compute_project(blueprint)
     asset = "serviceusage.googleapis.com/Service"
-    for name in blueprint.services:
-        service = {"name": f"projects/{{number}}/services/{name}", "state": "ENABLED", "parent": "projects/{number}"}
+    for api in services():
+        service = {"name": f"projects/{{number}}/services/{api}", "state": "ENABLED", "parent": "projects/{number}"}
         head = _asset_head(f"//serviceusage.googleapis.com/{service['name']}", asset)
         resource = _asset_resource(asset, service, "/v1/")
         blueprint.add_asset("project", asset, "RESOURCE", {**head, "resource": resource})
@@ -163,7 +169,8 @@ def _add(blueprint: Blueprint, often: Often, entry: Mapping[str, Any], described
     if is_compute:
         scope, _, collection = path.removeprefix(f"{COMPUTE_ROOT}/").rpartition("/")
         if scope:
-            blueprint.aggregated.setdefault(collection, {}).setdefault(scope, []).append(blueprint.stamp(item))
+            placed = blueprint.aggregated.setdefault(collection, {}).setdefault(scope, Bucket())
+            placed.stamps[often].append(blueprint.stamp(item))
     if asset:
         name = f"//compute.googleapis.com{own.removeprefix('/compute/v1')}" if is_compute else _reference(entry, item)
         head = _asset_head(name, asset)

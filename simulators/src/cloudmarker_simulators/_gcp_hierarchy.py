@@ -26,8 +26,9 @@ class Hierarchy:
         folders: how many there are.
     """
 
-    def __init__(self, size: Size, zones: Sequence[str]) -> None:
+    def __init__(self, size: Size, title: str, zones: Sequence[str]) -> None:
         self._size = size
+        self._title = title
         self._zones = zones
         digest = hashlib.sha256(f"organization {size.seed}".encode()).hexdigest()
         self.organization = str(700_000_000_000 + int(digest[:8], 16))
@@ -106,7 +107,7 @@ class Hierarchy:
                 "project": self.id(project),
                 "number": str(number),
                 "scope": f"projects/{number}",
-                "title": f"Synthetic {project:05}",
+                "title": self._title.format(index=f"{project:05}"),
                 "parent": parent,
                 "parenttype": parent.partition("/")[0][:-1],
                 "parentid": parent.partition("/")[2],

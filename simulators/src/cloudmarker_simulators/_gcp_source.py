@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
-from cloudmarker_simulators._files import synthetic_blueprint
+from cloudmarker_simulators._gcp_blueprint import services
 from cloudmarker_simulators._gcp_paths import GooglePath
 from cloudmarker_simulators._http import JsonObject
 from cloudmarker_simulators._sources import Aggregate, Collection, MemorySource, Refusal, Source
@@ -112,8 +112,7 @@ class GoogleMemorySource(MemorySource):
 
     def services(self, project: str) -> Mapping[str, str]:
         """See :meth:`GoogleSource.services`."""
-        services: Mapping[str, str] = synthetic_blueprint("gcp")["services"]
-        return {name: path.replace("{project}", project) for name, path in services.items()}
+        return {name: path.replace("{project}", project) for name, path in services().items()}
 
     def assets(self, parent: str, wanted: Callable[[str], bool], content: str) -> None:
         """See :meth:`GoogleSource.assets`: small tenants do not use it."""

@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import itemgetter
 
-from cloudmarker_simulators._gcp_blueprint import PROJECT, Often, load_blueprint
+from cloudmarker_simulators._gcp_blueprint import PROJECT, Bucket, Often, load_blueprint, services
 from cloudmarker_simulators._gcp_hierarchy import ONCE, Hierarchy
 from cloudmarker_simulators._gcp_paths import GooglePath
 from cloudmarker_simulators._gcp_source import as_v3
@@ -50,15 +51,20 @@ class SyntheticGoogle:
     """
 
     def __init__(
-        self, size: Size, *, page_size: int = PAGE_SIZE, unreachable: Mapping[str, Iterable[str]] | None = None
+        self,
+        size: Size,
+        *,
+        page_size: int = PAGE_SIZE,
+        unreachable: Mapping[str, Iterable[str]] | None = None,
+        blueprint: str = "gcp",
     ) -> None:
         self.size = size
         self.page_size = page_size
         self.refusals: Sequence[Refusal] = ()
         self.faults: Sequence[Fault] = ()
         self.unreachable = {project: frozenset(scopes) for project, scopes in (unreachable or {}).items()}
-        self._blueprint = load_blueprint(size.seed)
-        self.hierarchy = Hierarchy(size, self._blueprint.zones)
+        self._blueprint = load_blueprint(size.seed, blueprint)
+        self.hierarchy = Hierarchy(size, self._blueprint.title, self._blueprint.zones)
         self._project = Stamp(PROJECT, size.seed)
         self._project_v3 = Stamp(as_v3(PROJECT, "{parent}"), size.seed)
         self._known = {path.rpartition("/")[0] for path in self._blueprint.lists} | set(self._blueprint.resources)
@@ -88,7 +94,8 @@ class SyntheticGoogle:
 
     def _items(self, stamps: Mapping[Often, Sequence[Stamp]], where: _Where) -> LazyItems:
         once = stamps["organization"] if where.project is None else stamps["project"]
-        parts = [StampedItems(once, (ONCE,), self.hierarchy.placer(where.project))]
+        here = where.place in (None, ONCE % len(self._blueprint.zones))
+        parts = [StampedItems(once, (ONCE,) if here else (), self.hierarchy.placer(where.project))]
         if where.project is not None:
             units = (where.unit,) if where.unit is not None else self._units(where)
             parts.append(StampedItems(stamps["unit"], units, self.hierarchy.placer(where.project)))
@@ -175,6 +182,10 @@ class SyntheticGoogle:
         made: JsonObject = self._blueprint.resources[f"{level}:getIamPolicy"].value(place)
         return made
 
+    def values(self, project: int) -> Mapping[str, str]:
+        """Return what the placeholders of the templates stand for in a project, by number."""
+        return self.hierarchy.place(project, ONCE).values
+
     def knows(self, path: str) -> bool:
         """See :meth:`Source.knows`."""
         where = self._where(path)
@@ -193,13 +204,13 @@ class SyntheticGoogle:
         step = len(self._blueprint.zones)
         parts: list[tuple[LazyItems, str]] = []
         scopes: list[str] = []
-        for scope, stamps in sorted(placed.items() if placed else [("zones/{zone}", [])]):
+        for scope, bucket in sorted((placed or {"zones/{zone}": Bucket()}).items(), key=itemgetter(0)):
             for place in range(step) if scope != "global" else (None,):
                 name = self._scope_name(scope, place)
                 scopes.append(name)
                 if name not in hidden:
-                    units = range(self.size.scale) if place is None else range(place, self.size.scale, step)
-                    parts.append((StampedItems(stamps, units, self.hierarchy.placer(where.project)), name))
+                    here = _Where(where.key, where.project, None, place)
+                    parts.append((self._items(bucket.stamps, here), name))
         joined = JoinedItems([part for part, _ in parts])
         labels = [name for part, name in parts if len(part)]
         return Aggregate(
@@ -215,7 +226,7 @@ class SyntheticGoogle:
 
     def services(self, project: str) -> Mapping[str, str]:
         """See :meth:`GoogleSource.services`."""
-        return {name: path.replace("{project}", project) for name, path in self._blueprint.services.items()}
+        return {name: path.replace("{project}", project) for name, path in services().items()}
 
     def assets(self, parent: str, wanted: Callable[[str], bool], content: str) -> LazyItems | None:
         """See :meth:`GoogleSource.assets`."""
@@ -295,6 +306,8 @@ class SyntheticGoogle:
             if number != int(match[1], 16) or number >= self.size.scopes or int(match[2], 16) >= self.size.scale:
                 return _Where("")
             key = key.replace(match[0], "{unit}")
+        if number is None and bare.startswith("/storage/v1/b/"):
+            number = 0  # a bucket's path names no project; without a unit in its name there can be one such only
         if number is None:
             return _Where(key)
         for spelling in (self.hierarchy.id(number), self.hierarchy.number_of(number)):

@@ -24,3 +24,7 @@ class Size:
             raise ValueError("a synthetic tenant has 1 to 65535 subscriptions or projects")
         if not 0 <= self.scale <= 0xFFFFF:
             raise ValueError("the scale of a synthetic tenant is from 0 to 1048575")
+
+
+TWINS_SIZE = Size(scopes=1, scale=0)
+"""One subscription and one project, with what they have once."""

@@ -15,13 +15,13 @@ from cloudmarker_simulators._azure_errors import arm_error
 from cloudmarker_simulators._azure_login import Login
 from cloudmarker_simulators._azure_synthetic import SyntheticAzure
 from cloudmarker_simulators._azure_throttle import AzureQuotas, Throttle
-from cloudmarker_simulators._files import load_recordings, load_tenant
+from cloudmarker_simulators._files import TWINS, load_recordings, load_tenant
 from cloudmarker_simulators._http import Handler, Request, Response
 from cloudmarker_simulators._keys import loopback_tls
 from cloudmarker_simulators._quotas import Quota
 from cloudmarker_simulators._server import LOOPBACK
 from cloudmarker_simulators._simulator import Simulator
-from cloudmarker_simulators._sizes import Size
+from cloudmarker_simulators._sizes import TWINS_SIZE, Size
 from cloudmarker_simulators._sources import Refusal
 from cloudmarker_simulators.faults import Fault
 
@@ -81,6 +81,8 @@ class AzureSimulator(Simulator):
             source = SyntheticAzure(Size(subscriptions, scale, seed))
         elif recordings is not None:
             source = recorded_source(load_recordings(Path(recordings)))
+        elif tenant == TWINS:
+            source = SyntheticAzure(TWINS_SIZE, blueprint="twins-azure")
         else:
             source = tenant_source(load_tenant("azure", tenant))
         self._quotas = AzureQuotas(quota, provider_quota, graph_quota)

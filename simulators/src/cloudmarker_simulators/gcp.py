@@ -8,7 +8,7 @@ from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 
-from cloudmarker_simulators._files import load_recordings, load_tenant
+from cloudmarker_simulators._files import TWINS, load_recordings, load_tenant
 from cloudmarker_simulators._gcp_api import GoogleAPI
 from cloudmarker_simulators._gcp_data import recorded_source, tenant_source
 from cloudmarker_simulators._gcp_errors import google_error
@@ -22,7 +22,7 @@ from cloudmarker_simulators._keys import service_account
 from cloudmarker_simulators._quotas import Quota, Quotas
 from cloudmarker_simulators._server import LOOPBACK
 from cloudmarker_simulators._simulator import Simulator
-from cloudmarker_simulators._sizes import Size
+from cloudmarker_simulators._sizes import TWINS_SIZE, Size
 from cloudmarker_simulators._sources import Refusal
 from cloudmarker_simulators.faults import Fault
 
@@ -80,6 +80,8 @@ class GCPSimulator(Simulator):
             source = SyntheticGoogle(Size(projects, scale, seed), unreachable=unreachable)
         elif recordings is not None:
             source = recorded_source(load_recordings(Path(recordings)))
+        elif tenant == TWINS:
+            source = SyntheticGoogle(TWINS_SIZE, blueprint="twins-gcp")
         else:
             source = tenant_source(load_tenant("gcp", tenant))
         self._quota = quota

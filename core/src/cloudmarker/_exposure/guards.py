@@ -88,6 +88,7 @@ class Guards:
                 self._attached[key(place)].append(name)
         self._selected: dict[tuple[str, Seen | bool | None], Guard] = {}
         """By key of the firewall, and what it selects by: False for nothing; None if it was not read."""
+        self._policies: dict[tuple[int, ...], Policy] = {}
         self._opened: dict[object, list[Opening]] = {}
 
     def chains(self, target: Target) -> Chains:
@@ -150,11 +151,29 @@ class Guards:
         found = self._selected.get((name, selector))
         if found is None:
             if name in inventory.firewalls or name in inventory.networks or inventory.has_rules(name):
-                found = _select(inventory.rules.get(name, []), aimed, seen)
+                found = self._select(inventory.rules.get(name, []), aimed, seen)
             else:
                 found = self._unread(name)
             self._selected[name, selector] = found
         return found
+
+    def _select(self, general: list[Rule], aimed: Iterable[tuple[Rule, Aim]], seen: Seen) -> Guard:
+        surely, possibly, uncertain = list(general), list(general), []
+        for rule, aim in aimed:
+            allows = rule.access == "allow"
+            verdict = aim.takes_in(seen, whole=not allows)
+            if verdict is not False:
+                if verdict or not allows:
+                    surely.append(rule)
+                if verdict or allows:
+                    possibly.append(rule)
+            if verdict is None:
+                uncertain.append(rule.reference)
+        return Guard(self._one(surely), self._one(possibly), tuple(uncertain))
+
+    def _one(self, policy: Policy) -> Policy:
+        """Return the policy with the same rules that was seen before: like machines are weighed once."""
+        return self._policies.setdefault(tuple(map(id, policy)), policy)
 
     def _unread(self, reference: str) -> Guard:
         """Return the guard that nothing is known of: for all that is known, it may let in everything."""
@@ -171,21 +190,6 @@ class Guards:
         if known not in self._opened:  # the policies live as long as this object, so that their ids are theirs alone
             self._opened[known] = open_ports(policies, protocol, 6 if version == 6 else 4)
         return self._opened[known]
-
-
-def _select(general: list[Rule], aimed: Iterable[tuple[Rule, Aim]], seen: Seen) -> Guard:
-    surely, possibly, uncertain = list(general), list(general), []
-    for rule, aim in aimed:
-        allows = rule.access == "allow"
-        verdict = aim.takes_in(seen, whole=not allows)
-        if verdict is not False:
-            if verdict or not allows:
-                surely.append(rule)
-            if verdict or allows:
-                possibly.append(rule)
-        if verdict is None:
-            uncertain.append(rule.reference)
-    return Guard(surely, possibly if uncertain else surely, tuple(uncertain))
 
 
 def _firewalls(subnet: object) -> tuple[str, ...]:

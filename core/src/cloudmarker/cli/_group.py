@@ -26,6 +26,7 @@ CONFIG_FILES = "cloudmarker.config_files"
 """Where the context keeps the files of ``-c``: a list, or None if the option was not given."""
 
 _CONFIG_FLAG = re.compile(r"-(?P<flags>[hnpv]*)c(?P<file>.*)", re.DOTALL)
+_COMMAND_NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def split_config(args: Sequence[str], commands: Callable[[], Collection[str]]) -> tuple[list[str] | None, list[str]]:
@@ -35,7 +36,8 @@ def split_config(args: Sequence[str], commands: Callable[[], Collection[str]]) -
 
     Args:
         args: the arguments of the main command, with those of a subcommand behind them.
-        commands: returns the names of the subcommands; called if there is a ``-c``.
+        commands: returns the names of the subcommands; called if a word behind ``-c`` may be one. Finding them takes
+            longer than all the rest here, and most files have a dot in their names.
 
     Returns:
         The files, None if the option is not there, and the other arguments.
@@ -58,8 +60,7 @@ def split_config(args: Sequence[str], commands: Callable[[], Collection[str]]) -
         if short and short["file"]:
             files.append(short["file"])
             continue
-        names = commands()
-        while left and not left[0].startswith("-") and left[0] not in names:
+        while left and not left[0].startswith("-") and not (_COMMAND_NAME.fullmatch(left[0]) and left[0] in commands()):
             files.append(left.pop(0))
     return files, rest + left
 

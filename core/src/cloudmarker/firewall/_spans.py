@@ -25,13 +25,11 @@ def merged(spans: Iterable[Span]) -> Spans:
 
 
 def intersection(one: Spans, other: Spans) -> Spans:
-    """Return what is in both sets.
+    """Return what is in both sets; *one* itself if that is all of it, which makes comparing it later cheap.
 
     >>> intersection(((1, 10), (20, 30)), ((5, 25),))
     ((5, 10), (20, 25))
     """
-    if one == other:
-        return one
     found: list[Span] = []
     i = j = 0
     while i < len(one) and j < len(other):
@@ -42,7 +40,7 @@ def intersection(one: Spans, other: Spans) -> Spans:
             i += 1
         else:
             j += 1
-    return tuple(found)
+    return one if len(found) == len(one) and tuple(found) == one else tuple(found)
 
 
 def difference(one: Spans, other: Spans) -> Spans:

@@ -104,7 +104,7 @@ def _internet_part(addresses: tuple[str, ...]) -> Internet:
         if network := _network(word):
             found[network.version].add(_numbers(network))
     four, six = the_internet()
-    return intersection(merged(found[4]), four), intersection(merged(found[6]), six)
+    return intersection(four, merged(found[4])), intersection(six, merged(found[6]))
 
 
 @lru_cache(maxsize=8192)

@@ -1,4 +1,4 @@
-"""A store that writes JSON files: one array per origin worker, one record a line.
+"""A store that writes JSON files: one per origin worker, one record a line.
 
 Nothing is overwritten until its successor is complete and on the disk. Files are readable by their owner only.
 """
@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import gzip
 import os
 import stat
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Literal, get_args
 
 from cloudmarker._filenames import PARTIAL, file_stem
 from cloudmarker.contracts import Batch, Incomplete, Record, StoreRun
-from cloudmarker.errors import PluginError
+from cloudmarker.errors import ConfigError, PluginError
 from cloudmarker.records import encode
+
+Format = Literal["json", "jsonl", "jsonl.gz"]
 
 _BUFFER_BYTES = 64 * 1024
 _NO_FOLLOW = os.O_NOFOLLOW | os.O_CLOEXEC
@@ -25,24 +29,34 @@ class FileStore:
     """Write records to files in one directory.
 
     Records of the origin worker ``<audit>_<plugin>`` go to ``<audit>_<plugin>.json``, a JSON array with one record a
-    line. While it is written it is ``<audit>_<plugin>.tmp``; :meth:`done` renames it once all of it is on the disk. If
-    the stream was incomplete, the last complete file stays as it is and the new one is
-    ``<audit>_<plugin>.partial.json``.
+    line, or to a file in another *format*. While it is written it is ``<audit>_<plugin>.tmp``; :meth:`done` renames it
+    once all of it is on the disk. If the stream was incomplete, the last complete file stays as it is and the new one
+    is ``<audit>_<plugin>.partial.json``.
 
     Args:
         path: Directory to write to; ``~`` is expanded. Made, private to its owner, if it is not there.
+        format: What the files are. `json` is a JSON array; `jsonl` is JSON Lines, one record a line and nothing else;
+            `jsonl.gz` is that, compressed with gzip. It is also what the names of the files end in;
+            files in another format are left alone.
     """
 
     spool = False  # the last complete file is kept instead, which a replay of the missing part could not complete
 
-    def __init__(self, path: str = "/tmp/cloudmarker") -> None:  # noqa: S108  documented; see _open_directory
+    def __init__(
+        self,
+        path: str = "/tmp/cloudmarker",  # noqa: S108  documented; see _open_directory
+        format: Format = "json",
+    ) -> None:
+        if format not in get_args(Format):
+            raise ConfigError(f"format: must be one of {', '.join(get_args(Format))}, not {format}")
         self._path = Path(path).expanduser()
+        self._format = format
         self._directory: int | None = None
-        self._files: dict[str, _ArrayFile] = {}
+        self._files: dict[str, _File] = {}
         self._outputs: list[str] = []
 
     def begin(self, run: StoreRun) -> None:
-        """Make the files of all origins, so that one that yields nothing leaves an empty array, not an old file."""
+        """Make the files of all origins, so that one that yields nothing leaves an empty file, not an old one."""
         for origin in run.origins:
             self._file(origin)
 
@@ -62,7 +76,7 @@ class FileStore:
         Raises:
             PluginError: the file cannot be written.
         """
-        self._file(batch.origin_worker).append(batch.data.replace(b"\n", b",\n"))
+        self._file(batch.origin_worker).append(batch.data)
 
     def done(self) -> None:
         """Finish every file and put it in the place of its predecessor."""
@@ -94,12 +108,12 @@ class FileStore:
         if failures:
             raise PluginError("; ".join(failures))
 
-    def _file(self, origin: str) -> _ArrayFile:
+    def _file(self, origin: str) -> _File:
         file = self._files.get(origin)
         if file is None:
             if self._directory is None:
                 self._directory = _open_directory(self._path)
-            file = self._files[origin] = _ArrayFile(self._directory, self._path, file_stem(origin))
+            file = self._files[origin] = _File(self._directory, self._path, file_stem(origin), self._format)
         return file
 
 
@@ -124,13 +138,16 @@ def _open_directory(path: Path) -> int:
     return directory
 
 
-class _ArrayFile:
-    """One JSON array under way: ``<stem>.tmp``, locked against other writers."""
+class _File:
+    """One file under way: ``<stem>.tmp``, locked against other writers."""
 
-    def __init__(self, directory: int, path: Path, stem: str) -> None:
+    def __init__(self, directory: int, path: Path, stem: str, form: Format) -> None:
         self._directory = directory
         self._path = path
         self._stem = stem
+        self._format = form
+        array = form == "json"
+        self._before, self._between, self._after = (b"[\n", b",\n", b"]\n") if array else (b"", b"\n", b"")
         self._tmp = f"{stem}.tmp"
         self._buffer: list[bytes] = []
         self._buffered = 0
@@ -138,16 +155,18 @@ class _ArrayFile:
         self._empty = True
         self._broken: PluginError | None = None
         self._fd = self._create()
-        self._write(b"[\n")
+        self._write(self._before)
 
     def append(self, lines: bytes) -> None:
-        """Append records that are already joined as members of an array."""
+        """Append records, one a line."""
         if self._broken is not None:
             raise self._broken
         if self._empty:
             self._empty = False
         else:
-            self._buffer.append(b",\n")
+            self._buffer.append(self._between)
+        if self._between != b"\n":
+            lines = lines.replace(b"\n", self._between)
         self._buffer.append(lines)
         self._buffered += len(lines)
         if self._buffered >= _BUFFER_BYTES:
@@ -158,12 +177,12 @@ class _ArrayFile:
         try:
             with contextlib.suppress(PluginError):  # what was written before the failure is kept as a partial file
                 self._flush()
-            self._write(b"\n]\n" if not self._empty else b"]\n")
+            self._write(self._after if self._empty else b"\n" + self._after)
             os.fsync(self._fd)
             mine, there = os.fstat(self._fd), os.stat(self._tmp, dir_fd=self._directory, follow_symlinks=False)
             if (mine.st_dev, mine.st_ino) != (there.st_dev, there.st_ino):
                 raise PluginError(f"{self._path / self._tmp}: was replaced while it was being written")
-            partial, final = f"{self._stem}{PARTIAL}.json", f"{self._stem}.json"
+            partial, final = f"{self._stem}{PARTIAL}.{self._format}", f"{self._stem}.{self._format}"
             name = final if complete and self._broken is None else partial
             os.rename(self._tmp, name, src_dir_fd=self._directory, dst_dir_fd=self._directory)
             if name == final:
@@ -207,6 +226,9 @@ class _ArrayFile:
 
     def _write(self, data: bytes) -> None:
         """Write all of *data* or nothing of it."""
+        if self._format == "jsonl.gz":
+            # A gzip file of its own each time: however the run ends, what has been written can be read.
+            data = gzip.compress(data, compresslevel=6, mtime=0)
         view = memoryview(data)
         try:
             while view:

@@ -23,6 +23,9 @@ FIRST_REFILL = 1.0
 MEMORY_S = 60.0
 """Seconds of watching after which older ones begin to count less."""
 
+PRIOR_S = 30.0
+"""Seconds of watching that what is known of other buckets of the kind counts for."""
+
 _PREFIX = "x-ms-ratelimit-remaining-"
 _OF_SCOPE = ("subscription-reads", "subscription-global-reads", "tenant-reads", "tenant-global-reads")
 _NOT_READS = ("writes", "deletes")
@@ -70,7 +73,7 @@ class Refill:
     """How fast calls come back, as far as it was watched.
 
     Args:
-        prior: what is known from elsewhere; it counts as a second of watching.
+        prior: what is known of other buckets of the kind; None for nothing.
     """
 
     def __init__(self, prior: Refill | None = None) -> None:
@@ -81,8 +84,8 @@ class Refill:
     @property
     def per_s(self) -> float:
         """Calls per second; what others used up meanwhile is already taken off."""
-        prior = self._prior.per_s if self._prior else FIRST_REFILL
-        return max(self._gained + prior, 0.0) / (self._elapsed + 1.0)
+        prior, weight_s = (self._prior.per_s, PRIOR_S) if self._prior else (FIRST_REFILL, 1.0)
+        return max(self._gained + prior * weight_s, 0.0) / (self._elapsed + weight_s)
 
     def watch(self, gained: float, elapsed_s: float) -> None:
         """Take note that so many calls came back in that time."""
@@ -114,6 +117,7 @@ class Quota:
         self._updated = now
         self._resets_at: float | None = None
         self._refill = Refill(prior)
+        self._watched = False
 
     @property
     def refill(self) -> float:
@@ -144,7 +148,10 @@ class Quota:
         """
         elapsed = now - self._seen_at
         if max(calls, self._seen) < self.capacity and elapsed > 0:
-            self._refill.watch(calls - self._seen + 1, elapsed)  # one was for the call that was answered
+            # One was for the call that was answered. What is left is told in whole calls: half a one is hidden.
+            gained = calls - self._seen + 1 + (0.0 if self._watched else 0.75)
+            self._watched = True
+            self._refill.watch(gained, elapsed)
         self.capacity = max(self.capacity, calls)
         self._seen, self._seen_at = calls, now
         self._level, self._updated = calls - in_flight, now

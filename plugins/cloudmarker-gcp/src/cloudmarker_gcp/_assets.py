@@ -20,8 +20,8 @@ from cloudmarker_gcp._client import Call, Client
 from cloudmarker_gcp._governor import Target
 from cloudmarker_gcp._json import at, text, texts
 from cloudmarker_gcp._names import last_part, zone_and_region
-from cloudmarker_gcp._pages import check_owner, decoded
-from cloudmarker_gcp._reader import CHUNK, CHUNK_BYTES, Branch, Branches, Chunk, Steps, Work
+from cloudmarker_gcp._pages import check_item, decoded
+from cloudmarker_gcp._reader import Branch, Branches, Chunk, Steps, Work, in_chunks
 from cloudmarker_gcp._record import Where
 from cloudmarker_gcp._row import Row
 from cloudmarker_gcp._scopes import Scope
@@ -142,7 +142,7 @@ class _Listing:
                     items, _ = page.items("assets")
                     begun = True
                     del page
-                    yield from self._chunks(items, content, places, policies)
+                    yield from in_chunks(self._read(items, content, places, policies))
         except UnreadError as exc:
             if not begun:
                 return exc
@@ -153,31 +153,24 @@ class _Listing:
                         self._branch(place.top, scope).note(place.row, UnreadError(state, str(exc)))
         return None
 
-    def _chunks(
+    def _read(
         self, items: list[Any], content: str, places: Mapping[str, _Place], policies: UnreadError | None
-    ) -> Steps:
+    ) -> Iterator[tuple[Record | Work, int]]:
+        """Yield the records and jobs of the assets in *items*, which is emptied, each with its size in bytes."""
         items.reverse()
-        chunk: Chunk = []
-        size = 0
         while items:
             raw = items.pop()
+            size = 0
             if not isinstance(raw, dict):
                 view = memoryview(raw)
-                size += len(view)
+                size = len(view)
                 try:
                     raw = decoded(view)
                 except ValueError as exc:
                     raise UnreadError("failed", f"an asset is not JSON: {exc}") from exc
             for result in self._results(raw, content, places, policies):
-                if isinstance(result, Job):
-                    yield result
-                else:
-                    chunk.append(result)
-            if len(chunk) >= CHUNK or size >= CHUNK_BYTES:
-                yield chunk
-                chunk, size = [], 0
-        if chunk:
-            yield chunk
+                yield result, size
+                size = 0
 
     def _results(
         self, asset: Any, content: str, places: Mapping[str, _Place], policies: UnreadError | None
@@ -196,8 +189,7 @@ class _Listing:
                 yield from branch.records_of(place.row, Where(scope, owner), policy, below=False)
             return
         item = at(asset, "resource", "data")
-        if isinstance(item, dict):
-            check_owner(item.get("selfLink"), scope)
+        check_item(item, scope)
         owner = {"reference": name.rsplit("/", 2)[0]} if _is_child(place) else {}
         skip = [child for child in place.row.children if child.assets and not (policies and is_policy(child))]
         yield from branch.records_of(place.row, Where(scope, owner), item, skip=skip)

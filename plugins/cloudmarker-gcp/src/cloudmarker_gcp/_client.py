@@ -213,7 +213,7 @@ class Client:
         posted = None if call.row.posts is None else json.dumps(call.row.posts).encode()
         refusal = None
         answered = False
-        gate = self._governor.enter(target, give_up)
+        passed = self._governor.enter(target, give_up)
         try:
             status, headers, body = session.send(url, posted)
             answered = True
@@ -227,5 +227,5 @@ class Client:
             again = not isinstance(exc, ssl.SSLCertVerificationError)
             raise UnreadError("failed", f"no answer: {exc or type(exc).__name__}", again=again) from exc
         finally:
-            self._governor.leave(target, gate, refusal, answered=answered)
+            self._governor.leave(target, passed, refusal, answered=answered)
         return Page(body, str(headers.get("content-type") or "")), len(body)

@@ -12,6 +12,7 @@ from cloudmarker.coverage import coverage
 from cloudmarker.fanout import Job, fan_out
 from cloudmarker.reading import UnreadError
 
+from cloudmarker_gcp._apis import RESOURCE_MANAGER
 from cloudmarker_gcp._assets import asset_job, grouped, is_served
 from cloudmarker_gcp._client import Client
 from cloudmarker_gcp._discovery import Discovery
@@ -23,7 +24,7 @@ from cloudmarker_gcp._scopes import Level, Scope
 from cloudmarker_gcp._selection import Selection
 from cloudmarker_gcp._session import Session
 from cloudmarker_gcp._settings import Settings
-from cloudmarker_gcp._table import ASSET_LIST, RESOURCE_MANAGER, SERVICES, record_types, rows_for, token_scopes
+from cloudmarker_gcp._table import ASSET_LIST, SERVICES, record_types, rows_for, token_scopes
 
 
 def read_cloud(settings: Settings) -> Iterator[Record]:

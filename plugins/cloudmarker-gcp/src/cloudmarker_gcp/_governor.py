@@ -60,6 +60,7 @@ class Gate:
         calls_per_minute: that may be sent; 0 if that is not known.
         sent: calls of the last minute: when, and how many.
         in_flight: requests sent and not answered.
+        closed_at: when that was last said.
         closed_until: no request before.
         refusals: in a row.
         refused_since: when the first of these came; None if the last answer was none.
@@ -69,6 +70,7 @@ class Gate:
     sent: deque[tuple[float, int]] = field(default_factory=deque)
     in_last_minute: int = 0
     in_flight: int = 0
+    closed_at: float = -math.inf
     closed_until: float = -math.inf
     refusals: int = 0
     refused_since: float | None = None
@@ -108,13 +110,30 @@ class Gate:
         else:
             self.sent.append((now, 1))
 
+    def open(self, now: float) -> None:
+        """Let requests pass again."""
+        self.refusals, self.refused_since, self.closed_until = 0, None, now
+
     def close(self, refusal: UnreadError, now: float, retry: Retry) -> None:
         """Let nothing pass for a while. Refusals that come while it is closed were provoked before: they count once."""
         if self.closed_until <= now:
             self.refusals += 1
         if self.refused_since is None:
             self.refused_since = now
+        self.closed_at = now
         self.closed_until = max(self.closed_until, now + retry.wait_s(self.refusals, refusal.retry_after_s))
+
+
+class Pass(NamedTuple):
+    """What a request gets when it is let through, and gives back when it has ended.
+
+    Attributes:
+        gate: that it passed.
+        at: when.
+    """
+
+    gate: Gate
+    at: float
 
 
 class Governor:
@@ -145,12 +164,14 @@ class Governor:
         """
         with self._changed:
             now = time.monotonic()
-            wait = self._gate(target).wait_s(now, ahead)
+            gate = self._gate(target)
+            wait = gate.wait_s(now, ahead)
+            wait = min(wait, self._given_up_at(gate, now + self._retry.deadline_s) - now)
         if wait <= 0:
             return -math.inf
-        return now + min(wait, PROBE_S) if math.isinf(wait) else now + wait
+        return now + (PROBE_S if math.isinf(wait) else wait)
 
-    def enter(self, target: Target, give_up: float) -> Gate:
+    def enter(self, target: Target, give_up: float) -> Pass:
         """Wait until a request may be sent, and count it as sent. :meth:`leave` must follow, with what is returned.
 
         Args:
@@ -170,29 +191,30 @@ class Governor:
                 wait = min(gate.wait_s(now, 0), self._given_up_at(gate, give_up) - now)
                 if wait <= 0:
                     gate.send(now)
-                    return gate
+                    return Pass(gate, now)
                 # A little more, at random, so that those who wait for the same moment do not move as one.
                 self._changed.wait(min(wait * random.uniform(1.0, 1.1), 60.0))  # noqa: S311  # nothing to guess here
 
-    def leave(self, target: Target, gate: Gate, refusal: UnreadError | None = None, *, answered: bool = True) -> None:
+    def leave(self, target: Target, passed: Pass, refusal: UnreadError | None = None, *, answered: bool = True) -> None:
         """Take note that a request has ended.
 
         Args:
             target: of the request.
-            gate: that it passed.
+            passed: what :meth:`enter` returned.
             refusal: what the answer means, if it is that there were too many requests.
             answered: whether there was an answer.
         """
         with self._changed:
+            now = time.monotonic()
+            gate = passed.gate
             gate.in_flight -= 1
-            probed = bool(gate.refusals)
             if refusal is not None:
-                gate = self._learn(target, refusal, gate)
-                gate.close(refusal, time.monotonic(), self._retry)
-            elif answered:
-                gate.refusals, gate.refused_since = 0, None
-            if probed or refusal is not None:
-                self._changed.notify_all()
+                self._learn(target, refusal, gate).close(refusal, now, self._retry)
+            elif not gate.refusals:
+                return
+            elif answered and passed.at >= gate.closed_at:  # others were let through before, and say nothing
+                gate.open(now)
+            self._changed.notify_all()
 
     def _learn(self, target: Target, refusal: UnreadError, gate: Gate) -> Gate:
         """Take over what a refusal says: how much is allowed, and for whom calls are counted; return its gate."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from urllib.parse import unquote
 
 COMPUTE = "//compute.googleapis.com"
@@ -14,6 +15,7 @@ _PROJECT = re.compile(r"(?:^|/)projects/((?:[^/?#:]+\.[^/?#:]+:)?[^/?#:]+)")
 _LOCATION = re.compile(r"/(zones|regions|locations)/([^/?#]+)")
 
 
+@lru_cache(maxsize=4096)
 def compute_name(link: str, project_id: str | None) -> str:
     """Return the full resource name that a link of Compute Engine stands for.
 
@@ -40,6 +42,7 @@ def project_in(link: str) -> str | None:
     return match[1] if match else None
 
 
+@lru_cache(maxsize=4096)
 def zone_and_region(link: str) -> tuple[str | None, str | None]:
     """Return the zone and the region in a link or path; a zone is in the region that its name begins with.
 

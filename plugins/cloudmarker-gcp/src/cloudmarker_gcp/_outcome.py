@@ -119,11 +119,12 @@ def refused(status: int, headers: Mapping[str, str], body: bytes, permission: st
         state, said = "denied", f"the token was not accepted: {said}"
     elif 300 <= status < 400:
         said = f"HTTP {status}: the answer points elsewhere, which is not followed"
+    asked = retry_after_s(headers.get("retry-after"))
     refusal = RefusedError(
         state,
         masked(said),
         again=again,
-        retry_after_s=retry_after_s(headers.get("retry-after")) or _retry_info_s(error),
+        retry_after_s=_retry_info_s(error) if asked is None else asked,
         status=status,
         code=error.status or next(iter(error.reasons), ""),
     )

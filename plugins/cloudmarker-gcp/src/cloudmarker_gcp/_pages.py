@@ -150,6 +150,17 @@ def check_owner(link: Any, scope: Scope) -> None:
         raise UnreadError("failed", f"the answer is not of this project, but of project {owner}")
 
 
+def check_item(item: Any, scope: Scope) -> None:
+    """Check that an item is of what was asked for, if it says whose it is.
+
+    Raises:
+        UnreadError: it is of another project.
+    """
+    check_owner(text(item, "selfLink"), scope)
+    if number := text(item, "projectNumber"):  # links of buckets do not name their project
+        check_owner(f"projects/{number}", scope)
+
+
 def _fields(body: bytes, content_type: str) -> dict[str, Any]:
     try:
         value = decoded(body)

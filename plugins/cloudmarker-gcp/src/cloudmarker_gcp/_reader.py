@@ -22,7 +22,7 @@ from cloudmarker_gcp._governor import Target
 from cloudmarker_gcp._json import text
 from cloudmarker_gcp._names import last_part
 from cloudmarker_gcp._outcome import RefusedError
-from cloudmarker_gcp._pages import Page, check_owner, decoded
+from cloudmarker_gcp._pages import Page, check_item, decoded
 from cloudmarker_gcp._record import CLOUD_TYPE, Where, record
 from cloudmarker_gcp._row import Api, Row
 from cloudmarker_gcp._scopes import Scope
@@ -237,7 +237,7 @@ class Branch:
                         if page is None:
                             yield []
                             continue
-                        yield from self._chunks(row, where, self._items(row, page))
+                        yield from self._chunks(row, where, self._items(row, page, "" if zone else row.aggregated))
                         if self._full(row):
                             break
             except UnreadError as exc:
@@ -254,13 +254,13 @@ class Branch:
         tally = self._tallies.get(row.record_type)
         return tally is not None and tally.full
 
-    def _items(self, row: Row, page: Page) -> Iterator[tuple[Any, int]]:
+    def _items(self, row: Row, page: Page, aggregated: str) -> Iterator[tuple[Any, int]]:
         """Yield the items of a page, and the bytes of each; note what it says is missing."""
         if row.items is None:
             yield page.whole(), 0
             return
         page.check_owner(self.scope)
-        items, gaps = page.items(row.items, row.aggregated)
+        items, gaps = page.items(row.items, aggregated)
         for state, reason, place in [*page.gaps(), *gaps]:
             for name in row.record_types:
                 self._tallies[name].gap(state, reason, place)
@@ -276,25 +276,48 @@ class Branch:
                     raw = decoded(view)
                 except ValueError as exc:
                     raise UnreadError("failed", f"an item is not JSON: {exc}") from exc
-            if isinstance(raw, dict):
-                check_owner(raw.get("selfLink"), self.scope)
+            check_item(raw, self.scope)
             yield raw, size
 
     def _chunks(self, row: Row, where: Where, items: Iterator[tuple[Any, int]]) -> Steps:
-        chunk: Chunk = []
-        size = 0
+        """Yield the records of *items* in chunks, and jobs; also what was made before an item that cannot be."""
+        yield from in_chunks(self._sized(row, where, items))
+
+    def _sized(self, row: Row, where: Where, items: Iterator[tuple[Any, int]]) -> Iterator[tuple[Record | Work, int]]:
         for item, item_size in items:
-            size += item_size
+            size = item_size
             for result in self.records_of(row, where, item):
-                if isinstance(result, Job):
-                    yield result
-                    continue
-                chunk.append(result)
+                yield result, size
+                size = 0
+
+
+def in_chunks(results: Iterable[tuple[Record | Work, int]]) -> Steps:
+    """Yield records in chunks, and jobs.
+
+    Args:
+        results: each with its size in bytes. If they end with an UnreadError, what came before is yielded first.
+
+    Raises:
+        UnreadError: that of *results*.
+    """
+    chunk: Chunk = []
+    size = 0
+    try:
+        for result, result_size in results:
+            if isinstance(result, Job):
+                yield result
+                continue
+            chunk.append(result)
+            size += result_size
             if len(chunk) >= CHUNK or size >= CHUNK_BYTES:
                 yield chunk
                 chunk, size = [], 0
+    except UnreadError:
         if chunk:
             yield chunk
+        raise
+    if chunk:
+        yield chunk
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from cloudmarker.delivery import DELIVERED, Rejected, Retry, Verdict
 from cloudmarker.errors import PluginError, RecordError, TooLargeError, TransientError
 from elastic_transport import ConnectionError as NoConnectionError
@@ -18,6 +18,8 @@ from elasticsearch import ApiError, Elasticsearch, UnsupportedProductError
 from cloudmarker_stores._network import one_line, retry_after_s, tls_refusal
 
 _log = logging.getLogger("cloudmarker.stores.esstore")
+
+_encode = msgspec.json.Encoder().encode
 
 _INDEX_FAULTS = frozenset(
     {"index_not_found_exception", "index_closed_exception", "invalid_index_name_exception", "security_exception"}
@@ -103,7 +105,7 @@ class Cluster:
         """
         operations: list[bytes] = []
         for name, line in documents:
-            operations += (b'{"create":{"_id":%b}}' % json.dumps(name).encode(), line)
+            operations += (b'{"create":{"_id":%b}}' % _encode(name), line)
         with _errors("writing"):
             answer: Any = self._client.bulk(
                 index=index,

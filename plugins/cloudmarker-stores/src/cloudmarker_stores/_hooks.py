@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from cloudmarker.hookspecs import PluginSpec, hookimpl
+from cloudmarker.hookspecs import CommandSpec, PluginSpec, hookimpl
 
 
 @hookimpl
@@ -21,7 +21,16 @@ def cloudmarker_plugins() -> Iterable[PluginSpec]:
             "cloudmarker_stores.splunkhecstore:SplunkHECStore",
             "Sends records to a Splunk HTTP Event Collector.",
         ),
+        PluginSpec(
+            "store", "querystore", "cloudmarker_stores.querystore:QueryStore", "Keeps records here, for SQL queries."
+        ),
     )
+
+
+@hookimpl
+def cloudmarker_commands() -> Iterable[CommandSpec]:
+    """Register the command that looks into a query store."""
+    return (CommandSpec("query", "cloudmarker_stores.querycli:query", "Query the records of a query store with SQL."),)
 
 
 @hookimpl
@@ -34,4 +43,7 @@ plugins:
 
   mongodbstore:
     plugin: cloudmarker.stores.mongodbstore.MongoDBStore
+
+  querystore:
+    plugin: querystore
 """

@@ -25,12 +25,13 @@ class Ids:
     def __init__(self) -> None:
         self._prefix = uuid.uuid4().hex
 
-    def __call__(self, item: Item) -> str:
-        """Return the id for an item, 512 bytes of UTF-8 at most."""
-        name = item.record_id
-        if not name:
+    def __call__(self, item: Item, record_id: str) -> str:
+        """Return the id for an item with a ``record_id``, empty if it has none; 512 bytes of UTF-8 at most."""
+        if not record_id:
             return f"{self._prefix}_{item.position}"
-        return name if len(name.encode()) <= _MAX_ID_BYTES else hashlib.sha256(name.encode()).hexdigest()
+        if len(record_id) <= _MAX_ID_BYTES // 4 or len(encoded := record_id.encode()) <= _MAX_ID_BYTES:
+            return record_id
+        return hashlib.sha256(encoded).hexdigest()
 
 
 class Pattern:

@@ -189,7 +189,7 @@ class EsStore:
         if not self._name:
             com = items[0].com if self._run is None else {}
             self._name = self._index_name(str(com.get("audit_key", "")), str(com.get("audit_version", "")))
-        return self._connected().create(self._name, [(self._ids(item), item.line) for item in items])
+        return self._connected().create(self._name, [(self._ids(item, item.record_id), item.line) for item in items])
 
     def _index_name(self, audit_key: str, audit_version: str) -> str:
         if self._run is not None:

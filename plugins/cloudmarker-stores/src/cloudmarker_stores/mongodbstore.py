@@ -34,6 +34,11 @@ class _Line(msgspec.Struct):
 _decode = msgspec.json.Decoder(_Line).decode
 
 
+def _record_id(record: Any) -> str:
+    com = record.get("com") if isinstance(record, dict) else None
+    return str(com.get("record_id") or "") if isinstance(com, dict) else ""
+
+
 class MongoDBStore:
     """Write records to MongoDB, each as a document whose `_id` is its ``com.record_id``.
 
@@ -214,7 +219,11 @@ class MongoDBStore:
         if collection not in self._indexed:
             database.make_indexes(collection)
             self._indexed.add(collection)
-        return database.replace(collection, [(self._ids(item), item.record) for item in items])
+        documents: list[tuple[str, Any]] = []
+        for item in items:
+            record = item.record
+            documents.append((self._ids(item, _record_id(record)), record))
+        return database.replace(collection, documents)
 
     def _connected(self) -> Database:
         if self._database is None:

@@ -34,9 +34,22 @@ class _Stamps(msgspec.Struct):
     origin_worker: str = ""
 
 
-_split = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+class _Line(msgspec.Struct):
+    com: msgspec.Raw = msgspec.Raw(b"")
+
+
+_line = msgspec.json.Decoder(_Line).decode
 _stamps = msgspec.json.Decoder(_Stamps).decode
 _encode = msgspec.json.Encoder().encode
+
+
+def _com_first(line: bytes) -> tuple[bytes, bytes]:
+    """Return the ``com`` of a record, and the record with it as the first bucket: it is the last one as a rule."""
+    com = bytes(_line(line).com)
+    tail = b',"com":%b}' % com
+    if com and line.endswith(tail):
+        return com, b'{"com":%b,%b}' % (com, line[1 : -len(tail)])
+    return com, line
 
 
 class SplunkHECStore:
@@ -106,17 +119,18 @@ class SplunkHECStore:
         self._ack = ack
         self._ack_timeout_s = ack_timeout_s
         fixed = {"host": socket.gethostname(), "index": index, "sourcetype": sourcetype}
-        self._head = _encode(fixed).removesuffix(b"}")
+        self._fixed = _encode(fixed).removesuffix(b"}")
         self._delivery = Delivery(
             self._send,
             batch_bytes=_BODY_BYTES,
             batch_records=buffer_size,
-            item_extra_bytes=len(self._head) + _FROM_COM_BYTES,
+            item_extra_bytes=len(self._fixed) + _FROM_COM_BYTES,
             give_up_after_s=retry_deadline_s,
         )
         self._run: StoreRun | None = None
         self._collector: Collector | None = None
         self._sent = False
+        self._heads: dict[tuple[str, str], bytes] = {}
 
     def begin(self, run: StoreRun) -> None:
         """Answer to *run*."""
@@ -174,21 +188,25 @@ class SplunkHECStore:
 
     def _event(self, item: Item) -> bytes:
         """Return the event for a record: ``com`` first, as searches look into the beginning of an event only."""
-        buckets = _split(item.line)
-        com = buckets.pop("com", None)
+        com, event = _com_first(item.line)
         stamps = _Stamps()
-        if com is not None:
-            with contextlib.suppress(msgspec.ValidationError):  # not of an audit
-                stamps = _stamps(com)
-            buckets = {"com": com, **buckets}
-        event = self._head
-        if began := run_time(stamps.audit_version):
-            event += b',"time":%d' % began.timestamp()
-        if stamps.origin_worker:
-            event += b',"source":' + _encode(stamps.origin_worker)
-        if stamps.record_id:
-            event += b',"fields":{"event_id":%b}' % _encode(stamps.record_id)
-        return event + b',"event":' + _encode(buckets) + b"}"
+        with contextlib.suppress(msgspec.DecodeError):  # no com, or not one of an audit
+            stamps = _stamps(com)
+        of = stamps.audit_version, stamps.origin_worker
+        head = self._heads.get(of)
+        if head is None:
+            head = self._heads[of] = self._head(*of)
+        fields = b',"fields":{"event_id":%b}' % _encode(stamps.record_id) if stamps.record_id else b""
+        return b'%b%b,"event":%b}' % (head, fields, event)
+
+    def _head(self, audit_version: str, origin_worker: str) -> bytes:
+        """Return the beginning of all events of one plugin in one run."""
+        head = self._fixed
+        if began := run_time(audit_version):
+            head += b',"time":%d' % began.timestamp()
+        if origin_worker:
+            head += b',"source":' + _encode(origin_worker)
+        return head
 
     def _connect(self) -> Collector:
         try:
