@@ -168,6 +168,7 @@ class Control:
 def main(task: Task) -> None:
     """Run one worker process from start to end."""
     gc.freeze()  # a collection would touch, and so copy, all that is still shared with the fork server
+    gc.set_threshold(50_000, 20, 50)  # batches are many short-lived dicts; the default collects several times in each
     os.umask(0o077)
     stop = _handle_signals(reading=task.kind == "cloud")
     control = Control(task.control)
@@ -183,7 +184,6 @@ def main(task: Task) -> None:
         pass
     log.info("%s: started, process %d", worker.name, os.getpid())
     gc.freeze()
-    gc.set_threshold(50_000, 20, 50)  # batches are many short-lived dicts; the default collects several times in each
     threading.Thread(target=_tick, args=(worker, control), name="ticker", daemon=True).start()
     worker.run(stop)
     worker.output.settle()

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs
 import pytest
 from cloudmarker.errors import ConfigError, PluginError
 from cloudmarker_gcp.gcpcloud import GCPCloud
-from cloudmarker_simulators import GCPSimulator
+from cloudmarker_simulators import Fault, GCPSimulator
 
 SECRET = "-----BEGIN PRIVATE KEY-----\nnever to be shown\n-----END PRIVATE KEY-----\n"
 KEY = {
@@ -36,6 +36,17 @@ KEY = {
         ({"endpoint": "https://user:pass@apis.example.com"}, "a user name or password"),
         ({"endpoint": "https://apis.example.com:x"}, "is not a URL"),
         ({"threads": 0}, "threads: at least 1"),
+        ({"exclude_projects": "shop"}, "exclude_projects: a list of ids is needed"),
+        ({"endpoints": {"compote": "https://x.example.com"}}, "endpoints: 'compote' is none of apikeys, "),
+        ({"endpoints": {"compute": "http://x.example.com"}}, "endpoints.compute: .* is not encrypted"),
+        ({"impersonate": "somebody"}, "impersonate: 'somebody' is not the e-mail address"),
+        ({"folder": "Retail"}, "folder: 'Retail' is not the number of a folder"),
+        ({"folder": "7", "organization": 9}, "folder, organization: give one of them"),
+        ({"record_types": ["instances"]}, "there are no records of type 'instances'; did you mean 'instance'"),
+        ({"record_types": []}, "record_types: a list of record types is needed"),
+        ({"source": "graph"}, "source: 'graph' is none of api, asset"),
+        ({"rate_limit": 0}, "rate_limit: a share of the quotas"),
+        ({"retry_deadline_s": -1}, "retry_deadline_s: it cannot be negative"),
     ],
 )
 def test_parameters_that_cannot_be_used_are_refused_at_once(params, problem):
@@ -47,6 +58,11 @@ def test_all_problems_are_named_together():
     with pytest.raises(ConfigError) as caught:
         GCPCloud(zone="X", endpoint="x")
     assert len(caught.value.problems) == 2
+
+
+@pytest.mark.parametrize("folder", [77, "77", "folders/77"])
+def test_a_folder_can_be_spelled_in_several_ways(folder):
+    GCPCloud(folder=folder)
 
 
 @pytest.mark.parametrize("endpoint", ["https://apis.example.com/", "http://localhost:8080", "http://[::1]:8080"])
@@ -102,6 +118,31 @@ def test_unusable_default_credentials_are_one_line(tmp_path, monkeypatch):
         next(GCPCloud().read())
 
 
+def test_another_account_can_be_read_as(read):
+    account = "reader@tidewater-web.iam.gserviceaccount.com"
+    with GCPSimulator() as simulator:
+        result = read(simulator, impersonate=account)
+        tokens = [target for method, target in simulator.requests if method == "POST"]
+    assert result.coverage["tidewater-web", "firewall"][0] == "ok"
+    assert tokens == ["/token", f"/v1/projects/-/serviceAccounts/{account}:generateAccessToken"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "state", "said"),
+    [
+        (Fault("generateAccessToken", status=403), "denied", "iam.serviceAccounts.getAccessToken"),
+        (Fault("generateAccessToken", status=503), "failed", "no access token for the other account"),
+        (Fault("generateAccessToken", status=404), "failed", "HTTP 404"),
+        (Fault("generateAccessToken", status=500, body="<html>"), "failed", "no access token"),
+    ],
+)
+def test_an_account_that_cannot_be_read_as_is_said(read, fault, state, said):
+    with GCPSimulator(faults=[fault]) as simulator:
+        result = read(simulator, impersonate="reader@tidewater-web.iam.gserviceaccount.com", retry_deadline_s=0.2)
+    assert result.coverage == {("", "project"): (state, 0)}
+    assert said in result.error("", "project")
+
+
 @pytest.mark.parametrize(
     ("change", "hint"),
     [
@@ -145,7 +186,7 @@ def test_the_token_is_asked_for_reading_only(tmp_path):
         key = {**json.load(file), "token_uri": f"http://127.0.0.1:{server.server_port}/token"}
     path = tmp_path / "key.json"
     path.write_text(json.dumps(key))
-    (record,) = GCPCloud(str(path), endpoint="http://127.0.0.1:9").read()
+    (record,) = GCPCloud(str(path), endpoint="http://127.0.0.1:9", record_types=["instance", "firewall"]).read()
     server.shutdown()
     server.server_close()
     assert record["com"]["state"] == "failed"

@@ -45,9 +45,10 @@ def test_constructing_the_plugin_loads_no_sdk_and_asks_nobody():
     assert run(f"{code}print([name for name in {SDK!r} if name in sys.modules])").stdout.strip() == "[]"
 
 
-def test_with_an_endpoint_no_other_host_is_looked_up():
+@pytest.mark.parametrize("account", [None, "reader@tidewater-web.iam.gserviceaccount.com"])
+def test_with_an_endpoint_no_other_host_is_looked_up(account):
     with GCPSimulator() as simulator:
-        result = json.loads(run(READ, json.dumps(simulator.settings)).stdout)
+        result = json.loads(run(READ, json.dumps({**simulator.settings, "impersonate": account})).stdout)
     assert result["hosts"] == ["127.0.0.1"]
     assert len(result["records"]) > 20
 

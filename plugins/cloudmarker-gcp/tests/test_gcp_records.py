@@ -18,7 +18,8 @@ ESTATE = json.loads((Path(__file__).parent / "data" / "estate.json").read_text()
 SCOPE = Scope("project", "shop", "1234", "The shop", "ACTIVE")
 LINK = "https://www.googleapis.com/compute/v1/projects/shop"
 NAME = "//compute.googleapis.com/projects/shop"
-PROJECT_NAME = "//cloudresourcemanager.googleapis.com/projects/shop"
+MANAGER = "//cloudresourcemanager.googleapis.com"
+PROJECT_NAME = f"{MANAGER}/projects/shop"
 KEY = "//cloudkms.googleapis.com/projects/shop/locations/us-east1/keyRings/main/cryptoKeys/disks"
 
 ROWS = {
@@ -140,12 +141,12 @@ def test_what_names_itself_needs_nothing_else(record_type):
         (
             "folder",
             {"name": "folders/77", "parent": "organizations/9", "displayName": "Retail", "state": "ACTIVE"},
-            ("folder", "Retail", "active", "//cloudresourcemanager.googleapis.com/folders/77", "organizations/9", {}),
+            ("folder", "Retail", "active", f"{MANAGER}/folders/77", "organizations/9", {}),
         ),
         (
             "organization",
             {"name": "organizations/9", "displayName": "example.com", "state": "ACTIVE"},
-            ("organization", "example.com", "active", "//cloudresourcemanager.googleapis.com/organizations/9", None, {}),
+            ("organization", "example.com", "active", f"{MANAGER}/organizations/9", None, {}),
         ),
     ],
 )  # fmt: skip
@@ -202,7 +203,7 @@ def test_a_protocol_number_becomes_its_name_and_the_entry_keeps_the_spelling():
 def test_the_defaults_of_the_api_are_filled_in():
     found = rule()
     assert (found["direction"], found["priority"], found["enabled"]) == ("in", 1000, True)
-    assert (found["source_addresses"], found["destination_addresses"]) == (["0.0.0.0/0"], [])
+    assert (found["source_addresses"], found["destination_addresses"]) == (["0.0.0.0/0"], ["0.0.0.0/0", "::/0"])
 
 
 def test_priority_direction_and_disabled_are_taken_over():
@@ -226,7 +227,7 @@ def test_sources_are_anywhere_only_if_nothing_names_one(fields, sources):
 
 def test_destinations_of_egress_are_anywhere_unless_ranges_name_some():
     assert rule(direction="EGRESS")["destination_addresses"] == ["0.0.0.0/0"]
-    assert rule(direction="EGRESS")["source_addresses"] == []
+    assert rule(direction="EGRESS")["source_addresses"] == ["0.0.0.0/0", "::/0"]
     assert rule(direction="EGRESS", destinationRanges=["192.0.2.0/24"])["destination_addresses"] == ["192.0.2.0/24"]
 
 
@@ -478,7 +479,7 @@ def test_a_database_server_says_who_reaches_it():
 
 
 def test_a_policy_gives_a_binding_for_each_role_and_member():
-    found = [each for each in made("iam_policy", SAMPLES["iam_policy"])]
+    found = made("iam_policy", SAMPLES["iam_policy"])
     bindings = [each["com"] for each in found if each["com"]["record_type"] == "identity_binding"]
     assert [(each["role"], each["principal"], each["principal_type"]) for each in bindings] == [
         ("roles/owner", "user:ann@example.com", "user"),

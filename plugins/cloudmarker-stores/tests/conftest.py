@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -89,12 +91,13 @@ def noida(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         [command, *arguments, "--only", "elasticsearch", "--elasticsearch-port", str(port)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        start_new_session=True,  # the command starts the server and waits for it: both are to end
     )
     try:
         _wait_for(lambda: urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=1), process)
         yield port
     finally:
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         shutil.rmtree(folder, ignore_errors=True)
 

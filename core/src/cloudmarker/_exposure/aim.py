@@ -70,24 +70,27 @@ class Aim(NamedTuple):
         answers = (
             _any_of((self.tags, seen.tags), (self.identities, seen.identities), (self.groups, seen.groups)),
             _any_of((self.networks, (seen.network,) if seen.network else None)),
-            self._holds(seen, whole=whole),
+            _holds(self.places, seen.private, seen.public, whole=whole),
         )
         return False if False in answers else None if None in answers else True
 
-    def _holds(self, seen: Seen, *, whole: bool) -> bool | None:
-        if not self.places:
-            return True
-        if not seen.private:
-            return None
-        networks, tags = _networks(self.places)
-        if _INSIDE in tags:
-            return True
-        inside = [_is_in(address, networks) for address in seen.private]
-        if all(inside):
-            return True
-        if any(inside):
-            return None if whole else True
-        return None if tags or any(_is_in(address, networks) for address in seen.public) else False
+
+@lru_cache(maxsize=65536)
+def _holds(places: Texts, private: Texts, public: Texts, *, whole: bool) -> bool | None:
+    """Return whether a machine with the addresses *private* and *public* is in *places*; None if that is not known."""
+    if not places:
+        return True
+    if not private:
+        return None
+    networks, tags = _networks(places)
+    if _INSIDE in tags:
+        return True
+    inside = [_is_in(address, networks) for address in private]
+    if all(inside):
+        return True
+    if any(inside):
+        return None if whole else True
+    return None if tags or any(_is_in(address, networks) for address in public) else False
 
 
 def _any_of(*pairs: tuple[Texts, Texts | None]) -> bool | None:

@@ -9,8 +9,9 @@ from typing import NamedTuple
 from cloudmarker._exposure.aim import Aim, Seen
 from cloudmarker._exposure.inventory import Firewall, Interface, Inventory, Machine, key
 from cloudmarker.firewall import MAX_PORT
+from cloudmarker.firewall._spans import Spans, merged
 from cloudmarker.firewall.addresses import the_internet
-from cloudmarker.firewall.evaluation import Opening, Policy, Rule, open_ports
+from cloudmarker.firewall.evaluation import IPVersion, Opening, Policy, Rule, open_ports
 
 
 class Target(NamedTuple):
@@ -62,6 +63,14 @@ class Guard(NamedTuple):
 Chains = list[list[Guard]]
 
 
+class Opened(NamedTuple):
+    """What some chains open: each opening, and all of them together."""
+
+    openings: list[Opening]
+    ports: Spans
+    rules: tuple[str, ...]
+
+
 def targets(machine: Machine, inventory: Inventory, attached: dict[str, list[str]]) -> list[Target]:
     """Return where a machine may be reached: at each interface, in each network, or else just as it is.
 
@@ -89,7 +98,7 @@ class Guards:
         self._selected: dict[tuple[str, Seen | bool | None], Guard] = {}
         """By key of the firewall, and what it selects by: False for nothing; None if it was not read."""
         self._policies: dict[tuple[int, ...], Policy] = {}
-        self._opened: dict[object, list[Opening]] = {}
+        self._opened: dict[object, Opened] = {}
 
     def chains(self, target: Target) -> Chains:
         """Return what a connection to *target* has to pass: every chain, and in a chain one guard after the other."""
@@ -183,13 +192,17 @@ class Guards:
             found = self._selected[reference, None] = Guard((), (everything,), (reference,))
         return found
 
-    def openings(self, chains: Chains, protocol: str, version: int, *, surely: bool) -> list[Opening]:
+    def opened(self, chains: Chains, protocol: str, version: IPVersion, *, surely: bool) -> Opened:
         """Return what *chains* open, see :func:`cloudmarker.firewall.evaluation.open_ports`."""
         policies = [[guard.surely if surely else guard.possibly for guard in chain] for chain in chains]
         known = (protocol, version, *(tuple(map(id, chain)) for chain in policies))
-        if known not in self._opened:  # the policies live as long as this object, so that their ids are theirs alone
-            self._opened[known] = open_ports(policies, protocol, 6 if version == 6 else 4)
-        return self._opened[known]
+        found = self._opened.get(known)
+        if found is None:  # the policies live as long as this object, so that their ids are theirs alone
+            openings = open_ports(policies, protocol, version)
+            rules = dict.fromkeys(rule for opening in openings for rule in opening.rules)
+            found = Opened(openings, merged((opening.first, opening.last) for opening in openings), tuple(rules))
+            self._opened[known] = found
+        return found
 
 
 def _firewalls(subnet: object) -> tuple[str, ...]:

@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 from cloudmarker._exposure.guards import Target
 from cloudmarker._exposure.inventory import Balancer, Inventory, PublicIP, key
-from cloudmarker.firewall import MAX_PORT, normalise_protocol, port_intervals
+from cloudmarker.firewall import normalise_protocol, port_intervals
 from cloudmarker.firewall._spans import Spans
+from cloudmarker.firewall.evaluation import EVERY_PORT, IPVersion
 
-_EVERY_PORT: Spans = ((0, MAX_PORT),)
+_BOTH: tuple[IPVersion, ...] = (4, 6)
 
 
 class Way(NamedTuple):
@@ -29,7 +30,7 @@ class Way(NamedTuple):
 
     addresses: tuple[str, ...]
     balancer: str
-    versions: tuple[int, ...]
+    versions: tuple[IPVersion, ...]
     protocols: frozenset[str]
     ports: Spans
     closed: bool
@@ -57,7 +58,7 @@ class Ways:
         named = target.interface.public_ips if target.interface else ()
         given = (*target.own.public_addresses, *target.machine.public_addresses)
         addresses, closed = self._addresses(holders, named, given)
-        found = [Way(addresses, "", _versions(addresses), frozenset({"all"}), _EVERY_PORT, closed)] if addresses else []
+        found = [Way(addresses, "", _versions(addresses), frozenset({"all"}), EVERY_PORT, closed)] if addresses else []
         for balancer in self._in_front(target).values():
             addresses, closed = self._addresses([balancer.reference], balancer.public_ips, balancer.public_addresses)
             protocols = frozenset(map(normalise_protocol, balancer.protocols)) or frozenset({"all"})
@@ -122,12 +123,12 @@ class Ways:
         return found, closed and bool(found)
 
 
-def _versions(addresses: Iterable[str]) -> tuple[int, ...]:
+def _versions(addresses: Iterable[str]) -> tuple[IPVersion, ...]:
     """Return the versions of IP that *addresses* are of; both if none is known, or one cannot be told."""
-    found = set()
+    found: set[IPVersion] = set()
     for address in addresses:
         try:
             found.add(ip_address(address.partition("/")[0]).version)
         except ValueError:
-            return (4, 6)
-    return tuple(sorted(found)) or (4, 6)
+            return _BOTH
+    return tuple(sorted(found)) or _BOTH

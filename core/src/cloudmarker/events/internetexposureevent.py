@@ -10,14 +10,14 @@ from cloudmarker._exposure.inventory import Inventory, Machine, key
 from cloudmarker._exposure.ways import Way, Ways
 from cloudmarker.contracts import Record, Severity
 from cloudmarker.findings import finding
-from cloudmarker.firewall import MAX_PORT, checked_ports, ports_within
+from cloudmarker.firewall import checked_ports, ports_within
 from cloudmarker.firewall._spans import Span, Spans, difference, intersection, merged
+from cloudmarker.firewall.evaluation import EVERY_PORT, IPVersion
 from cloudmarker.text import friendly_list, friendly_string
 
 _CHECK_ID = "machine_reachable_from_the_internet"
 _PROTOCOLS = ("tcp", "udp")
 _WEB_PORTS: Spans = ((80, 80), (443, 443))
-_EVERY_PORT: Spans = ((1, MAX_PORT),)
 _MAX_LISTED = 8
 """How many ports and ranges, rules, addresses a sentence names."""
 
@@ -122,9 +122,8 @@ class _Exposure:
                 self._open[protocol] += surely
                 found = found or bool(surely)
                 if uncertain:
-                    openings = guards.openings(chains, protocol, version, surely=False)
-                    spans = merged((opening.first, opening.last) for opening in openings)
-                    more = difference(intersection(spans, way.ports), merged(surely))
+                    perhaps = guards.opened(chains, protocol, version, surely=False).ports
+                    more = difference(intersection(perhaps, way.ports), merged(surely))
                     if more:
                         self._perhaps[protocol] += more
                         self._uncertain.update(dict.fromkeys(uncertain))
@@ -135,12 +134,15 @@ class _Exposure:
             if way.balancer:
                 self.balancers[way.balancer] = None
 
-    def _through(self, way: Way, chains: Chains, guards: Guards, protocol: str, version: int) -> list[Span]:
+    def _through(self, way: Way, chains: Chains, guards: Guards, protocol: str, version: IPVersion) -> Sequence[Span]:
         """Return what is certainly open by *way*, and note which rules open it."""
+        opened = guards.opened(chains, protocol, version, surely=True)
+        if way.ports == EVERY_PORT:
+            self._rules.update(dict.fromkeys(opened.rules))
+            return opened.ports
         found: list[Span] = []
-        for opening in guards.openings(chains, protocol, version, surely=True):
-            part = intersection(((opening.first, opening.last),), way.ports)
-            if part:
+        for opening in opened.openings:
+            if part := intersection(((opening.first, opening.last),), way.ports):
                 found += part
                 self._rules.update(dict.fromkeys(opening.rules))
         return found
@@ -176,18 +178,18 @@ class _Exposure:
     def _description(self, certain: dict[str, Spans], perhaps: dict[str, Spans]) -> str:
         cloud = friendly_string(self._machine.cloud_type or "unknown cloud")
         machine = f"{cloud} machine {self._machine.name or self._machine.reference or 'without a name'}"
-        places = _listed([*self.addresses, *self.balancers])
-        unknown = f"it is not known what {_listed(self._uncertain)} let in"
+        places = _named([*self.addresses, *self.balancers])
+        unknown = f"it is not known what {_named(self._uncertain)} let in"
         if not any(certain.values()):
             return f"{machine} may be open to the entire Internet on {_what(perhaps)}, at {places}: {unknown}."
-        how = f"opened by {_listed(self._rules)}" if self._rules else "with no firewall to guard it"
+        how = f"opened by {_named(self._rules)}" if self._rules else "with no firewall to guard it"
         more = f" It may be on {_what(perhaps)} as well: {unknown}." if any(perhaps.values()) else ""
         return f"{machine} is open to the entire Internet on {_what(certain)}, at {places}, {how}.{more}"
 
 
 def _severity(certain: dict[str, Spans], sensitive: Sequence[int], *, uncertain: bool) -> Severity:
     tcp, udp = certain["tcp"], certain["udp"]
-    if tcp == _EVERY_PORT:
+    if tcp == EVERY_PORT:
         return "critical"
     if ports_within(tcp, sensitive):
         return "high"
@@ -195,7 +197,7 @@ def _severity(certain: dict[str, Spans], sensitive: Sequence[int], *, uncertain:
 
 
 def _words(spans: Spans) -> list[str]:
-    if spans == _EVERY_PORT:
+    if spans == EVERY_PORT:
         return ["*"]
     return [str(first) if first == last else f"{first}-{last}" for first, last in spans]
 
@@ -203,10 +205,15 @@ def _words(spans: Spans) -> list[str]:
 def _what(ports: dict[str, Spans]) -> str:
     """Return e.g. ``TCP 22 and 8000-8080 and every UDP port``."""
     return " and ".join(
-        f"every {protocol.upper()} port" if spans == _EVERY_PORT else f"{protocol.upper()} {_listed(_words(spans))}"
+        f"every {protocol.upper()} port" if spans == EVERY_PORT else f"{protocol.upper()} {_listed(_words(spans))}"
         for protocol, spans in ports.items()
         if spans
     )
+
+
+def _named(references: Iterable[str]) -> str:
+    """Return the names in *references*, as a person would list them; the event has them in full as well."""
+    return _listed(reference.rstrip("/").rpartition("/")[2] or reference for reference in references)
 
 
 def _listed(items: Iterable[str]) -> str:

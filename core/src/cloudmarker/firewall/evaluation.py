@@ -20,7 +20,8 @@ IPVersion = Literal[4, 6]
 _ORDER: Mapping[Access, int] = {"deny": 0, "next": 1, "allow": 2}
 """Of rules with one priority the most restrictive counts first."""
 
-_EVERY_PORT = ((1, MAX_PORT),)
+EVERY_PORT = ((1, MAX_PORT),)
+"""Nothing can connect to port 0."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,12 +75,12 @@ class Rule:
 def _is_definite(com: Mapping[str, Any]) -> bool:
     if not com.get("protocol") or not com.get("destination_ports") or com.get("source_addresses") is None:
         return False
-    return not com.get("source_ports") or _ports(tuple(words(com["source_ports"]))) == _EVERY_PORT
+    return not com.get("source_ports") or _ports(tuple(words(com["source_ports"]))) == EVERY_PORT
 
 
 @lru_cache(maxsize=4096)
 def _ports(spellings: tuple[str, ...]) -> Spans:
-    return intersection(port_intervals(spellings), _EVERY_PORT)
+    return intersection(port_intervals(spellings), EVERY_PORT)
 
 
 Policy = Sequence[Rule]

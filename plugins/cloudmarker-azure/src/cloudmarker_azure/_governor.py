@@ -112,12 +112,12 @@ class _Gate:
         wait = max((quota.wait_s(now, share, ahead) for quota in self.quotas.values()), default=0.0)
         return min(wait, max(self.sent_at + max_wait_s - now, 0.0))
 
-    def learn(self, said: Remaining, now: float, refills: dict[str, Refill]) -> None:
+    def learn(self, said: Remaining, now: float, refills: dict[str, Refill], *, refused: bool) -> None:
         """Take over what an answer says of one quota; *refills* are what is known of those of that name elsewhere."""
         quota = self.quotas.get(said.quota)
         if quota is None:
             quota = self.quotas[said.quota] = Quota(now, said.calls, refills.setdefault(said.quota, Refill()))
-        quota.observe(now, said.calls, self.in_flight, said.resets_s)
+        quota.observe(now, said.calls, self.in_flight, said.resets_s, used=0 if refused else 1)
 
     def open(self, sent_at: float) -> None:
         """Let requests pass, as one that was sent then was not refused; it proves nothing if it came before."""
@@ -219,7 +219,7 @@ class Governor:
                 used_up = False
                 for said in remaining(headers):
                     gate = provider if said.of_provider else scope
-                    gate.learn(said, now, self._refills)
+                    gate.learn(said, now, self._refills, refused=refusal is not None)
                     used_up = used_up or (not said.of_provider and said.calls < 1)
                 if refusal is None:
                     for gate in gates:

@@ -23,6 +23,9 @@ FIRST_REFILL = 1.0
 MEMORY_S = 60.0
 """Seconds of watching after which older ones begin to count less."""
 
+MARGIN = 1.1
+"""By how much longer is waited than the measured refill says: a little late costs less than a refusal."""
+
 PRIOR_S = 30.0
 """Seconds of watching that what is known of other buckets of the kind counts for."""
 
@@ -137,7 +140,9 @@ class Quota:
         if self._resets_at is not None and now >= self._resets_at:
             self._resets_at = None
 
-    def observe(self, now: float, calls: float, in_flight: int, resets_s: float | None = None) -> None:
+    def observe(
+        self, now: float, calls: float, in_flight: int, resets_s: float | None = None, *, used: int = 1
+    ) -> None:
         """Take over what an answer says.
 
         Args:
@@ -145,11 +150,12 @@ class Quota:
             calls: that are left.
             in_flight: other calls that are sent and not answered: the answer may not count them yet.
             resets_s: see :class:`Remaining`.
+            used: calls that the answered one counted for: none if it was refused.
         """
         elapsed = now - self._seen_at
         if max(calls, self._seen) < self.capacity and elapsed > 0:
-            # One was for the call that was answered. What is left is told in whole calls: half a one is hidden.
-            gained = calls - self._seen + 1 + (0.0 if self._watched else 0.75)
+            # What is left is told in whole calls: up to one is hidden, and is taken to be there.
+            gained = calls - self._seen + used + (0 if self._watched else 1)
             self._watched = True
             self._refill.watch(gained, elapsed)
         self.capacity = max(self.capacity, calls)
@@ -171,7 +177,7 @@ class Quota:
             return 0.0
         if self._resets_at is not None:
             return max(self._resets_at - now, 0.0)
-        return missing / self.refill if self.refill else math.inf
+        return MARGIN * missing / self.refill if self.refill else math.inf
 
 
 def _number(text: str) -> float | None:

@@ -21,6 +21,9 @@ from cloudmarker_gcp._record import Basics, Kind, Where, compute, record, requir
 ANYWHERE = ["0.0.0.0/0"]
 """What a rule without addresses, tags and accounts on the other side is about; IPv6 has to be named."""
 
+EVERY_ADDRESS = ["0.0.0.0/0", "::/0"]
+"""What it is about on the side of the machines, whatever else selects those."""
+
 DEFAULT_PRIORITY = 1000
 
 _ACTIONS = {"allow": "allow", "apply_security_profile_group": "allow", "deny": "deny", "goto_next": "next"}
@@ -55,9 +58,11 @@ def _entry_fields(item: Item, where: Where, kind: str, entry: Any) -> dict[str, 
     destinations = normalise_addresses(_texts(item, "destinationRanges"))
     source_tags, source_identities = _texts(item, "sourceTags"), _texts(item, "sourceServiceAccounts")
     if outward:
-        destinations = destinations or list(ANYWHERE)
-    elif not (source_tags or source_identities):
-        sources = sources or list(ANYWHERE)
+        destinations, sources = destinations or list(ANYWHERE), sources or list(EVERY_ADDRESS)
+    else:
+        destinations = destinations or list(EVERY_ADDRESS)
+        if not (source_tags or source_identities):
+            sources = sources or list(ANYWHERE)
     return _rule(
         firewall=compute_name(required(item, "selfLink"), where.scope.project),
         network=link(item, where, "network"),
@@ -135,9 +140,11 @@ def _policy_fields(item: Item, where: Where, rule: Item, protocol: Any) -> dict[
     secure_tags = [required(tag, "name") for tag in _objects(match, "srcSecureTags")]
     sources, destinations = _side(match, "src"), _side(match, "dest")
     if outward:
-        destinations = destinations or list(ANYWHERE)
-    elif not secure_tags:
-        sources = sources or list(ANYWHERE)
+        destinations, sources = destinations or list(ANYWHERE), sources or list(EVERY_ADDRESS)
+    else:
+        destinations = destinations or list(EVERY_ADDRESS)
+        if not secure_tags:
+            sources = sources or list(ANYWHERE)
     return _rule(
         firewall=compute_name(required(item, "selfLink"), where.scope.project),
         network=None,

@@ -24,8 +24,8 @@ from cloudmarker_gcp._outcome import RefusedError
 from cloudmarker_gcp._row import Api
 from cloudmarker_gcp._scopes import Scope
 
-PROBE_S = 0.1
-"""Seconds after which a gate that one request is trying is looked at again by those who do not wait at it."""
+PROBE_S = 0.05
+"""Seconds after which a gate is looked at again that depends on what is in flight, by those who do not wait at it."""
 
 MINUTE_S = 60.0
 
@@ -60,6 +60,7 @@ class Gate:
         calls_per_minute: that may be sent; 0 if that is not known.
         sent: calls of the last minute: when, and how many.
         in_flight: requests sent and not answered.
+        window: how many of them there may be: half as many after a refusal, and one more for each round of answers.
         closed_at: when that was last said.
         closed_until: no request before.
         refusals: in a row.
@@ -70,16 +71,17 @@ class Gate:
     sent: deque[tuple[float, int]] = field(default_factory=deque)
     in_last_minute: int = 0
     in_flight: int = 0
+    window: float = math.inf
     closed_at: float = -math.inf
     closed_until: float = -math.inf
     refusals: int = 0
     refused_since: float | None = None
 
     def wait_s(self, now: float, ahead: int) -> float:
-        """Return the seconds until a request may pass; infinite if another one is trying the gate."""
+        """Return the seconds until a request may pass; infinite if that depends on those that are in flight."""
         if self.closed_until > now:
             return self.closed_until - now
-        if self.refusals and self.in_flight:
+        if self.in_flight >= (1 if self.refusals else self.window):
             return math.inf
         return self._pace_s(now, ahead)
 
@@ -114,10 +116,15 @@ class Gate:
         """Let requests pass again."""
         self.refusals, self.refused_since, self.closed_until = 0, None, now
 
+    def widen(self) -> None:
+        """Take note of an answer that is no refusal."""
+        self.window += 1 / self.window
+
     def close(self, refusal: UnreadError, now: float, retry: Retry) -> None:
         """Let nothing pass for a while. Refusals that come while it is closed were provoked before: they count once."""
         if self.closed_until <= now:
             self.refusals += 1
+            self.window = max(min(self.window, self.in_flight + 1) / 2, 1.0)
         if self.refused_since is None:
             self.refused_since = now
         self.closed_at = now
@@ -166,10 +173,11 @@ class Governor:
             now = time.monotonic()
             gate = self._gate(target)
             wait = gate.wait_s(now, ahead)
-            wait = min(wait, self._given_up_at(gate, now + self._retry.deadline_s) - now)
-        if wait <= 0:
-            return -math.inf
-        return now + (PROBE_S if math.isinf(wait) else wait)
+            wait = min(
+                PROBE_S if math.isinf(wait) else wait,
+                self._given_up_at(gate, now + self._retry.deadline_s) - now,
+            )
+        return now + wait if wait > 0 else -math.inf
 
     def enter(self, target: Target, give_up: float) -> Pass:
         """Wait until a request may be sent, and count it as sent. :meth:`leave` must follow, with what is returned.
@@ -210,10 +218,12 @@ class Governor:
             gate.in_flight -= 1
             if refusal is not None:
                 self._learn(target, refusal, gate).close(refusal, now, self._retry)
-            elif not gate.refusals:
+            elif math.isinf(gate.window):
                 return
             elif answered and passed.at >= gate.closed_at:  # others were let through before, and say nothing
-                gate.open(now)
+                gate.widen()
+                if gate.refusals:
+                    gate.open(now)
             self._changed.notify_all()
 
     def _learn(self, target: Target, refusal: UnreadError, gate: Gate) -> Gate:

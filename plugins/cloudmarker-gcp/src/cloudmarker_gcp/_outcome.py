@@ -94,6 +94,15 @@ class _Error:
         )
 
 
+def status_in(body: str) -> int:
+    """Return the HTTP status that the *body* of a refusal says it came with; 0 if it does not."""
+    try:
+        code = json.loads(body)["error"]["code"]
+    except (ValueError, RecursionError, KeyError, TypeError, IndexError):
+        return 0
+    return code if isinstance(code, int) else 0
+
+
 def refused(status: int, headers: Mapping[str, str], body: bytes, permission: str) -> RefusedError:
     """Return what an answer with a *status* other than 2xx means.
 

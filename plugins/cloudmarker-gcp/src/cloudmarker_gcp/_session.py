@@ -23,7 +23,7 @@ from google.auth import credentials, exceptions, impersonated_credentials
 from google.oauth2 import service_account
 
 from cloudmarker_gcp._access import Access, load_key
-from cloudmarker_gcp._outcome import masked
+from cloudmarker_gcp._outcome import masked, refused, status_in
 from cloudmarker_gcp._row import CLOUD_PLATFORM
 
 TIMEOUT_S = 60.0
@@ -36,6 +36,9 @@ CONNECTIONS = 4
 """Connections that a thread keeps open, each to another host: APIs have hosts of their own."""
 
 USER_AGENT = "cloudmarker-gcp"
+
+IMPERSONATION_PERMISSION = "iam.serviceAccounts.getAccessToken"
+"""What reading as another account needs; the role Service Account Token Creator has it."""
 
 IMPERSONATION_S = 3600
 """Seconds that a token for another account is asked for; what an organization allows by default."""
@@ -203,10 +206,12 @@ def login_failure(exc: exceptions.GoogleAuthError) -> UnreadError:
     hint = next((f"{hint} " for said, hint in HINTS.items() if said.lower() in text.lower()), "")
     if not isinstance(exc, exceptions.RefreshError):
         return UnreadError("failed", f"no access token: {text}", again=isinstance(exc, exceptions.TransportError))
+    if isinstance(body := exc.args[1] if len(exc.args) > 1 else None, str):  # what came in place of another's token
+        unread = refused(status_in(body), {}, body.encode(), IMPERSONATION_PERMISSION)
+        return UnreadError(unread.state, f"no access token for the other account: {unread}", again=unread.again)
     if exc.retryable:
         return UnreadError("failed", f"no access token: {text}", again=True)
-    refused = len(exc.args) > 1 and isinstance(exc.args[1], dict) and "error" in exc.args[1]
-    if refused or hint:
+    if hint or (isinstance(body, dict) and "error" in body):
         return UnreadError("denied", f"login refused: {hint}({masked(text)})")
     return UnreadError("failed", f"no access token: {text}")
 

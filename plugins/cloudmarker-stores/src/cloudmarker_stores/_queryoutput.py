@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import click
 import msgspec
-from cloudmarker.text import visible
 
 _WIDEST = 60
+_CONTROL = re.compile(r"[^\S ]|[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""What moves the cursor, breaks the line or turns the direction of text: a cloud may have put it into a name."""
 
 
 @dataclass(frozen=True)
@@ -23,11 +25,13 @@ class Rows:
         columns: their names.
         rows: the values of each row.
         json: positions of the columns whose values are JSON text.
+        whole: no cell of a table is to be cut off.
     """
 
     columns: Sequence[str]
     rows: Iterator[Sequence[Any]]
     json: frozenset[int] = frozenset()
+    whole: bool = False
 
 
 def write(rows: Rows, form: str) -> None:
@@ -49,7 +53,7 @@ def _text(value: object) -> str:
 def _table(rows: Rows) -> Iterator[str]:
     """Yield a table for a terminal; what is longer than 60 characters is cut off."""
     found = list(rows.rows)
-    cells = [[_short(_text(value)) for value in row] for row in found]
+    cells = [[_line(_text(value), None if rows.whole else _WIDEST) for value in row] for row in found]
     widths = [max([len(name), *(len(row[index]) for row in cells)]) for index, name in enumerate(rows.columns)]
     right = [
         any(row[index] is not None for row in found)
@@ -61,9 +65,9 @@ def _table(rows: Rows) -> Iterator[str]:
         yield "  ".join(line).rstrip()
 
 
-def _short(text: str) -> str:
-    text = visible(text.replace("\n", " "))
-    return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 1]}…"
+def _line(text: str, widest: int | None) -> str:
+    text = _CONTROL.sub(" ", text)
+    return text if widest is None or len(text) <= widest else f"{text[: widest - 1]}…"
 
 
 def _csv(rows: Rows) -> Iterator[str]:
@@ -86,7 +90,7 @@ def _markdown(rows: Rows) -> Iterator[str]:
 
 
 def _markdown_line(row: Sequence[str]) -> str:
-    cells = (visible(cell.replace("\n", " ")).replace("\\", "\\\\").replace("|", "\\|") for cell in row)
+    cells = (_CONTROL.sub(" ", cell).replace("\\", "\\\\").replace("|", "\\|") for cell in row)
     return f"| {' | '.join(cells)} |"
 
 

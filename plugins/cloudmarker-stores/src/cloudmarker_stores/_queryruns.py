@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import importlib.util
 import os
 import re
 import shutil
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
+from cloudmarker.errors import PluginError
 
 from cloudmarker_stores._naming import oldest_kept
 
@@ -71,6 +73,12 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return sum(table.records for table in self.tables.values())
 
 
+def need_duckdb() -> None:
+    """Raise PluginError if DuckDB is not installed; it is not imported."""
+    if importlib.util.find_spec("duckdb") is None:
+        raise PluginError("DuckDB is not installed: pip install 'cloudmarker[query]'")
+
+
 def default_path() -> Path:
     """Return where a store is if its ``path`` is not set."""
     import platformdirs  # only here: most stores have a path
@@ -93,6 +101,21 @@ def create(path: Path, audit_key: str, audit_version: str, worker: str) -> tuple
     run = Run(audit_key=audit_key, audit_version=audit_version, worker=worker, folder=folder)
     _save(run)
     return run, fd
+
+
+def append(fd: int, data: bytes) -> None:
+    """Append all of *data* to a file, or nothing of it.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    view, size = memoryview(data), os.fstat(fd).st_size
+    try:
+        while view:
+            view = view[os.write(fd, view) :]
+    except OSError:
+        os.ftruncate(fd, size)
+        raise
 
 
 def ended(run: Run, status: Status, reason: str, tables: Mapping[str, Table]) -> Run:

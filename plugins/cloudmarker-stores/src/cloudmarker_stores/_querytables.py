@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import json
 import os
 import re
@@ -16,7 +18,10 @@ from cloudmarker.fields import RECORD_TYPES, Com, EventCom, FieldType, Inventory
 from cloudmarker_stores import _queryruns as runs
 
 if TYPE_CHECKING:
-    from cloudmarker._shapes import Field
+    from cloudmarker.fields import Field
+
+# DuckDB's bindings complain about every object that is still there when the interpreter has ended.
+atexit.register(gc.unfreeze)
 
 _TYPES: Mapping[FieldType, str] = {
     "string": "VARCHAR",

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import re
 import sys
 from collections.abc import Iterator, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import click
-from cloudmarker.cli import Context
 
 from cloudmarker_stores import _queryruns as runs
 from cloudmarker_stores._queryoutput import FORMATS, Rows, write
@@ -21,6 +21,14 @@ if TYPE_CHECKING:
 
 _NAMES = frozenset({"querystore", "QueryStore"})
 _STORE_LINE = re.compile(r"[.:]")
+
+
+class Context(Protocol):
+    """What ``cloudmarker`` hands to a command."""
+
+    @property
+    def config_paths(self) -> list[str] | None:
+        """The files given after ``-c``; None if it was not given."""
 
 
 class QueryError(click.ClickException):
@@ -58,6 +66,7 @@ def query(
     """
     if [bool(sql), bool(named), as_list, bool(describe)].count(True) != 1:
         raise click.UsageError("give one of: SQL, --named, --list, --describe")
+    runs.need_duckdb()
     if sql == "-":
         sql = sys.stdin.read()
     elif named:
@@ -126,13 +135,12 @@ def _describe(record_type: str) -> Rows:
     from cloudmarker_stores import _querytables as tables
 
     if record_type not in (*RECORD_TYPES, tables.EVERYTHING):
-        from cloudmarker.plugins import suggest
-
-        near = suggest(record_type, RECORD_TYPES)
-        raise QueryError(f"there is no record type '{record_type}'" + (f"; did you mean '{near}'?" if near else ""))
+        near = difflib.get_close_matches(record_type, RECORD_TYPES, 1)
+        raise QueryError(f"there is no record type '{record_type}'" + (f"; did you mean '{near[0]}'?" if near else ""))
     rows = [(name, tables.column_type(field), field.meaning) for name, field in tables.columns(record_type).items()]
     buckets = zip(tables.BUCKETS, ("all of com", "in the cloud's own words", "what the cloud answered"), strict=True)
-    return Rows(["column", "type", "meaning"], iter([*rows, *((name, "JSON", text) for name, text in buckets)]))
+    rows += [(name, "JSON", text) for name, text in buckets]
+    return Rows(["column", "type", "meaning"], iter(rows), whole=True)
 
 
 def _queries() -> Mapping[str, str]:
