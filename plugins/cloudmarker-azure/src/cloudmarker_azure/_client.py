@@ -10,7 +10,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
-from hashlib import blake2b
 from typing import Any
 from urllib.parse import SplitResult, urljoin, urlsplit
 
@@ -18,6 +17,7 @@ from azure.core.exceptions import AzureError, ClientAuthenticationError
 from azure.core.rest import HttpResponse
 
 from cloudmarker_azure._governor import Governor, Retry, Target
+from cloudmarker_azure._novelty import Novelty
 from cloudmarker_azure._outcome import UnreadError, refused
 from cloudmarker_azure._session import GRAPH_PATH, Session, described, login_failure, root_cause
 
@@ -181,21 +181,6 @@ class Client:
         except (ValueError, RecursionError) as exc:
             kind = headers.get("Content-Type", "no content type")
             raise UnreadError("failed", f"the answer is not JSON ({kind}): {exc}", again=True) from exc
-
-
-class Novelty:
-    """Tells what was not seen before. It keeps digests, as a list may have a million ids of 200 characters."""
-
-    def __init__(self) -> None:
-        self._seen: set[bytes] = set()
-
-    def __call__(self, reference: str | None) -> bool:
-        """Return whether that *reference* is new, letter case aside, and remember it; None is always new."""
-        if reference is None:
-            return True
-        before = len(self._seen)
-        self._seen.add(blake2b(reference.casefold().encode("utf-8", "surrogatepass"), digest_size=16).digest())
-        return len(self._seen) > before
 
 
 def _object(answer: Any) -> dict[str, Any]:

@@ -16,11 +16,12 @@ from typing import Any
 
 from cloudmarker.contracts import Record
 
-from cloudmarker_azure._client import BARREN_PAGES, Client, Novelty
+from cloudmarker_azure._client import BARREN_PAGES, Client
 from cloudmarker_azure._governor import Target
 from cloudmarker_azure._graph_types import GROUPS, HELD, KNOWN_SUBSCRIPTIONS, as_listed, graph_type, may_read, query
 from cloudmarker_azure._json import text, whole
 from cloudmarker_azure._listplan import ListPlan
+from cloudmarker_azure._novelty import Novelty
 from cloudmarker_azure._outcome import UnreadError
 from cloudmarker_azure._pool import Job
 from cloudmarker_azure._reader import CHUNK, Context, Listing, Work

@@ -14,9 +14,10 @@ from cloudmarker.contracts import Record
 from cloudmarker.coverage import State, coverage
 from cloudmarker.errors import RecordError
 
-from cloudmarker_azure._client import Client, Novelty
+from cloudmarker_azure._client import Client
 from cloudmarker_azure._governor import Target
 from cloudmarker_azure._json import text
+from cloudmarker_azure._novelty import Novelty
 from cloudmarker_azure._outcome import UnreadError, one_line
 from cloudmarker_azure._pool import Job
 from cloudmarker_azure._records import CLOUD_TYPE, Kind, Owner, Scope, record

@@ -7,6 +7,7 @@ redirects, and logs requests. This module imports the SDK: import it only where 
 
 from __future__ import annotations
 
+import logging
 import re
 import socket
 import threading
@@ -216,6 +217,7 @@ class Session:
             read_timeout=READ_TIMEOUT_S,
             connection_verify=access.ca_cert or True,
         )
+        _keep_requests_out_of_the_log()
         self._credential = _Credential(access, transport)
         policies: list[Any] = [
             RequestIdPolicy(),
@@ -272,6 +274,16 @@ class Session:
         """Close the connections that are not in use."""
         self._credential.close()
         self._http.close()
+
+
+def _keep_requests_out_of_the_log() -> None:
+    """Let the SDK log warnings only, unless the configuration says something else of its loggers.
+
+    azure-identity writes some twenty lines at level INFO for each request that it makes.
+    """
+    logger = logging.getLogger("azure")
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.WARNING)
 
 
 def login_failure(access: Access, exc: ClientAuthenticationError) -> UnreadError:
