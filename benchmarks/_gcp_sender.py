@@ -1,14 +1,18 @@
-"""Read a simulated Google Cloud in one of several ways, and print how many resources came.
+"""Read a simulated Google Cloud in one of several ways, and print what that took, as JSON.
 
-python _gcp_sender.py WAY SETTINGS TYPE …: WAY is `plugin`, `loop` (a bare loop in threads over the same lists) or `client`
-(google-api-python-client, one call after the other); SETTINGS is what the simulator says of itself, JSON.
+python _gcp_sender.py WAY SETTINGS TYPE …
+
+WAY is `plugin`, `loop` (a bare loop in threads over the same lists) or `client` (google-api-python-client, one call
+after the other); SETTINGS is what the simulator says of itself, JSON.
 """
 
 from __future__ import annotations
 
 import json
+import resource
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
@@ -111,5 +115,25 @@ def _token(settings: dict[str, Any]) -> str:
     return str(credentials.token)
 
 
+def main() -> None:
+    """Read, and print the number of resources, the seconds, and the most memory (resident, 10**6 bytes)."""
+    read = {"plugin": plugin, "loop": loop, "client": client}[sys.argv[1]]
+    begun = time.perf_counter()
+    resources = read(json.loads(sys.argv[2]), sys.argv[3:])
+    wall_s = time.perf_counter() - begun
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    unit = 1024 if sys.platform == "linux" else 1
+    print(
+        json.dumps(
+            {
+                "resources": resources,
+                "wall_s": wall_s,
+                "cpu_s": usage.ru_utime + usage.ru_stime,
+                "peak_mb": usage.ru_maxrss * unit / 1e6,
+            }
+        )
+    )
+
+
 if __name__ == "__main__":
-    print({"plugin": plugin, "loop": loop, "client": client}[sys.argv[1]](json.loads(sys.argv[2]), sys.argv[3:]))
+    main()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import threading
+import tracemalloc
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
 
 import pytest
 from cloudmarker.coverage import STATES
 from cloudmarker.reading import PLACES, REASON_LENGTH, Novelty, Retry, Tally, UnreadError, one_line, retry_after_s
+from hypothesis import given
+from hypothesis import strategies as st
 
 
 def outcome(tally, **options):
@@ -123,3 +126,23 @@ def test_waits_double_are_never_less_than_asked_for_and_are_capped():
 def test_what_was_seen_is_not_new():
     is_new = Novelty()
     assert [is_new("a"), is_new("b"), is_new("a"), is_new("\ud800")] == [True, True, False, True]
+
+
+def test_many_are_known_again_and_take_little_memory():
+    tracemalloc.start()
+    try:
+        is_new = Novelty()
+        assert all(is_new(f"/projects/{number}") for number in range(50_000))
+        assert not any(is_new(f"/projects/{number}") for number in range(0, 50_000, 7))
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 30 * 50_000
+
+
+@given(st.lists(st.text(max_size=3), max_size=300))
+def test_a_reference_is_new_once(references):
+    is_new, seen = Novelty(), set()
+    for reference in references:
+        assert is_new(reference) is (reference not in seen)
+        seen.add(reference)

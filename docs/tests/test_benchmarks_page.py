@@ -91,7 +91,7 @@ def test_a_claim_that_does_not_hold_fails_only_what_is_strict(strict, code, tmp_
             (tmp_path / "benchmarks" / path.name).write_bytes(path.read_bytes())
     (tmp_path / "benchmarks" / "slow.py").write_text(
         '"""Slow.\n\nIt is."""\nfrom _results import Claim, Results, Table\n'
-        'def main(options):\n'
+        "def main(options):\n"
         '    return Results((Table(("", "s"), [("it", "9.00")]),), (Claim("fast", "9 s", False),))\n'
     )
     page = tmp_path / "docs" / "benchmarks.md"

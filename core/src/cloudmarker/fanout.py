@@ -23,11 +23,14 @@ What it holds to:
 
 from __future__ import annotations
 
+import ctypes
 import math
 import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Hashable, Iterable, Iterator
+from contextlib import suppress
+from functools import cache
 from heapq import heappop, heappush
 from itertools import count
 from typing import Any, Generic, TypeVar
@@ -45,6 +48,8 @@ BACKLOG = 1000
 
 PARKED = 10_000
 """Jobs that wait for their time, at most: then no others are begun."""
+
+_M_MMAP_THRESHOLD = -3  # malloc.h
 
 JOIN_S = 5.0
 """Seconds that threads inside a call are waited for at the end, all together. Threads are daemons."""
@@ -89,6 +94,22 @@ class Job(Generic[T]):
             self._steps.close()
 
 
+LARGE_BYTES = 128 * 2**10
+"""Freed blocks of memory of that size go back to the system, see :func:`give_back_large_blocks`."""
+
+
+@cache
+def give_back_large_blocks() -> None:
+    """Let the C library of Linux give back to the system whatever large block of memory is freed, in this process.
+
+    That is what it does at first. As soon as one is freed, it takes others from heaps that some threads have for
+    themselves, and that do not shrink: 32 threads that read pages of two megabytes then hold 110 MB where 63 will do.
+    :func:`fan_out` calls it. Elsewhere it does nothing.
+    """
+    with suppress(OSError, AttributeError):  # it is another system, or another C library
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, LARGE_BYTES)
+
+
 def fan_out(
     jobs: Iterable[Job[T]],
     threads: int,
@@ -121,6 +142,7 @@ def fan_out(
     Raises:
         BaseException: what a job, or *jobs*, raised; the others are stopped.
     """
+    give_back_large_blocks()
     schedule: _Schedule[T] = _Schedule(jobs, ready_at)
     channel: _Channel[T] = _Channel(WAITING)
     crew = _Crew(schedule, channel, threads, name)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 import random
 import threading
+from array import array
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
@@ -205,13 +206,40 @@ class Tally:
 
 
 class Novelty:
-    """Tells what was not seen before. It keeps digests, as a list may have a million ids of 200 characters."""
+    """Tells what was not seen before.
+
+    It keeps digests of 64 bits in a hash table of its own, 12 to 24 bytes each, a quarter of what a set takes: a list
+    may have a million ids of 200 characters, and many lists are read at a time. The chance that two of a million ids
+    have the same digest, so that one would be taken for the other, is 1 in 37 million.
+    """
 
     def __init__(self) -> None:
-        self._seen: set[bytes] = set()
+        self._table = array("Q", bytes(8 * 64))
+        self._count = 0
 
     def __call__(self, reference: str) -> bool:
         """Return whether that *reference* is new, and remember it."""
-        before = len(self._seen)
-        self._seen.add(blake2b(reference.encode("utf-8", "surrogatepass"), digest_size=16).digest())
-        return len(self._seen) > before
+        text = reference.encode("utf-8", "surrogatepass")
+        digest = int.from_bytes(blake2b(text, digest_size=8).digest(), "little") or 1  # 0 is an empty slot
+        if not _put(self._table, digest):
+            return False
+        self._count += 1
+        if 3 * self._count > 2 * len(self._table):
+            larger = array("Q", bytes(16 * len(self._table)))
+            for each in self._table:
+                if each:
+                    _put(larger, each)
+            self._table = larger
+        return True
+
+
+def _put(table: array[int], digest: int) -> bool:
+    """Put *digest* into the *table*, whose length is a power of two; return whether it was not there."""
+    mask = len(table) - 1
+    at = digest & mask
+    while found := table[at]:
+        if found == digest:
+            return False
+        at = (at + 1) & mask
+    table[at] = digest
+    return True

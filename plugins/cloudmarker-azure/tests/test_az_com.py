@@ -256,23 +256,36 @@ def test_a_public_address_leads_to_what_has_it():
     assert some(found, "attached_to", "scheme") == ([NIC], "external")
 
 
+@pytest.mark.parametrize(("sku", "closed"), [("Standard", True), ("Basic", False), ("Later", None), (None, None)])
+def test_a_public_address_of_the_standard_kind_lets_nothing_in_without_a_firewall(sku, closed):
+    assert com("public_ip", {}, sku={"name": sku})["closed_by_default"] is closed
+
+
 def test_a_load_balancer_says_where_it_receives_and_what_is_behind_it():
     found = com(
         "lb",
         {
             "frontendIPConfigurations": [{"properties": {"publicIPAddress": {"id": "/pip"}}}],
-            "loadBalancingRules": [{"properties": {"protocol": "Tcp", "frontendPort": 443}}],
+            "loadBalancingRules": [{"properties": {"protocol": "Tcp", "frontendPort": 443, "backendPort": 8443}}],
             "inboundNatRules": [
                 {
                     "properties": {
                         "protocol": "Udp",
                         "frontendPort": 53,
+                        "backendPort": 5353,
                         "backendIPConfiguration": {"id": f"{NIC}/ipConfigurations/a"},
                     }
                 }
             ],
             "inboundNatPools": [
-                {"properties": {"protocol": "Tcp", "frontendPortRangeStart": 100, "frontendPortRangeEnd": 110}}
+                {
+                    "properties": {
+                        "protocol": "Tcp",
+                        "frontendPortRangeStart": 100,
+                        "frontendPortRangeEnd": 110,
+                        "backendPort": 22,
+                    }
+                }
             ],
             "backendAddressPools": [
                 {"id": "/pool", "properties": {"backendIPConfigurations": [{"id": f"{NIC}2/ipConfigurations/b"}]}}
@@ -281,6 +294,7 @@ def test_a_load_balancer_says_where_it_receives_and_what_is_behind_it():
     )
     assert some(found, "scheme", "layer", "public_ips") == ("external", "network", ["/pip"])
     assert some(found, "protocols", "ports") == (["tcp", "udp"], ["443", "53", "100-110"])
+    assert found["backend_ports"] == ["8443", "5353", "22"]
     assert some(found, "backends", "backend_pools") == ([f"{NIC}2", NIC], ["/pool"])
 
 

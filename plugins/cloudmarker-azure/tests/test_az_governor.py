@@ -5,9 +5,9 @@ import time
 from collections import Counter
 
 import pytest
+from cloudmarker.reading import Retry, UnreadError
 from cloudmarker_azure._access import access
-from cloudmarker_azure._governor import Governor, Retry, Target
-from cloudmarker_azure._outcome import UnreadError
+from cloudmarker_azure._governor import Governor, Target
 from cloudmarker_azure._session import Session
 from cloudmarker_azure._table import RECORD_TYPES
 from cloudmarker_azure.azcloud import AzCloud

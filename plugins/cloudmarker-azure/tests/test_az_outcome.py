@@ -5,7 +5,8 @@ from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
 
 import pytest
-from cloudmarker_azure._outcome import REASON_LENGTH, one_line, refused
+from cloudmarker.reading import REASON_LENGTH
+from cloudmarker_azure._outcome import refused
 
 
 def answer(status, code="", message="", headers=None):
@@ -88,5 +89,5 @@ def test_capitalised_and_bare_error_bodies_are_read():
 
 
 def test_a_reason_is_one_bounded_line():
-    assert one_line(" a\r\n\tb ") == "a b"
-    assert len(one_line("x" * 10_000)) == REASON_LENGTH
+    assert str(answer(400, "Bad", " a\r\n\tb ")) == "HTTP 400: Bad: a b"
+    assert len(str(answer(400, "Bad", "x" * 10_000))) == REASON_LENGTH

@@ -299,6 +299,31 @@ def test_sources_of_a_policys_rule_are_anywhere_only_if_nothing_narrows_them(mat
     assert made("network_firewall_policy", item)[1]["com"]["source_addresses"] == sources
 
 
+def test_secure_tags_are_groups_and_a_policys_rule_may_be_for_some_networks():
+    rule = {
+        "priority": 1,
+        "action": "allow",
+        "match": {"srcSecureTags": [{"name": "tagValues/1"}]},
+        "targetSecureTags": [{"name": "tagValues/2"}],
+        "targetResources": [f"{LINK}/global/networks/main"],
+    }
+    own = made(
+        "network_firewall_policy", {"name": "p", "selfLink": f"{LINK}/global/firewallPolicies/p", "rules": [rule]}
+    )
+    found = own[1]["com"]
+    assert (found["source_groups"], found["destination_groups"]) == (["tagValues/1"], ["tagValues/2"])
+    assert (found["source_tags"], found["target_tags"]) == ([], [])
+    assert found["target_networks"] == [f"{NAME}/global/networks/main"]
+
+
+@pytest.mark.parametrize(
+    ("order", "first"), [("BEFORE_CLASSIC_FIREWALL", True), ("AFTER_CLASSIC_FIREWALL", False), (None, False)]
+)
+def test_a_network_says_whether_policies_come_before_its_rules(order, first):
+    item = {"name": "n", "selfLink": f"{LINK}/global/networks/n", "networkFirewallPolicyEnforcementOrder": order}
+    assert com("network", item)["policies_first"] is first
+
+
 @pytest.mark.parametrize(
     "fields", [{"action": "maybe"}, {"priority": None}, {"match": []}, {"match": {"srcIpRanges": 5}}]
 )
@@ -444,6 +469,7 @@ def test_a_forwarding_rule_is_a_load_balancer():
     assert (front["public_addresses"], front["private_addresses"], front["ports"]) == (["203.0.113.80"], [], ["443"])
     assert (inner["scheme"], inner["layer"], inner["protocols"]) == ("internal", "network", ["udp"])
     assert (inner["private_addresses"], inner["ports"]) == (["10.0.0.9"], ["53"])
+    assert (front["backend_ports"], inner["backend_ports"]) == ([], ["53"])
     assert inner["backend_pools"] == [f"{NAME}/regions/us-east1/backendServices/inner"]
 
 

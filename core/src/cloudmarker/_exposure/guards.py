@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from cloudmarker._exposure.aim import Aim, Seen
@@ -60,6 +60,9 @@ class Guard(NamedTuple):
     uncertain: tuple[str, ...] = ()
 
 
+_MAX_REMEMBERED = 4096
+"""Firewalls whose rules for a machine are remembered for the next machine; like machines come one after the other."""
+
 Chains = list[list[Guard]]
 
 
@@ -101,7 +104,13 @@ class Guards:
         self._opened: dict[object, Opened] = {}
 
     def chains(self, target: Target) -> Chains:
-        """Return what a connection to *target* has to pass: every chain, and in a chain one guard after the other."""
+        """Return what a connection to *target* has to pass: every chain, and in a chain one guard after the other.
+
+        The chains of one target may be forgotten when those of another are asked for.
+        """
+        if len(self._selected) > _MAX_REMEMBERED:  # all at once: what is known of policies goes by their ids
+            for remembered in (self._selected, self._policies, self._opened):
+                remembered.clear()
         seen = target.seen()
         inventory = self._inventory
         own = self._attached[key(target.machine.reference)]
@@ -155,7 +164,9 @@ class Guards:
 
     def _guard(self, name: str, seen: Seen) -> Guard:
         inventory = self._inventory
-        aimed = inventory.aimed.get(name, ())
+        aimed = inventory.aimed.get(name, {})
+        if not any(aim.places for aim in aimed):
+            seen = seen._replace(private=(), public=())  # so that like machines are one
         selector: Seen | bool = seen if aimed else False
         found = self._selected.get((name, selector))
         if found is None:
@@ -166,18 +177,21 @@ class Guards:
             self._selected[name, selector] = found
         return found
 
-    def _select(self, general: list[Rule], aimed: Iterable[tuple[Rule, Aim]], seen: Seen) -> Guard:
+    def _select(self, general: list[Rule], aimed: Mapping[Aim, list[Rule]], seen: Seen) -> Guard:
         surely, possibly, uncertain = list(general), list(general), []
-        for rule, aim in aimed:
-            allows = rule.access == "allow"
-            verdict = aim.takes_in(seen, whole=not allows)
-            if verdict is not False:
+        for aim, rules in aimed.items():
+            some, whole = (aim.takes_in(seen, whole=whole) for whole in (False, True))
+            for rule in rules:
+                allows = rule.access == "allow"
+                verdict = some if allows else whole
+                if verdict is False:
+                    continue
                 if verdict or not allows:
                     surely.append(rule)
                 if verdict or allows:
                     possibly.append(rule)
-            if verdict is None:
-                uncertain.append(rule.reference)
+                if verdict is None:
+                    uncertain.append(rule.reference)
         return Guard(self._one(surely), self._one(possibly), tuple(uncertain))
 
     def _one(self, policy: Policy) -> Policy:
@@ -197,7 +211,7 @@ class Guards:
         policies = [[guard.surely if surely else guard.possibly for guard in chain] for chain in chains]
         known = (protocol, version, *(tuple(map(id, chain)) for chain in policies))
         found = self._opened.get(known)
-        if found is None:  # the policies live as long as this object, so that their ids are theirs alone
+        if found is None:  # an id stays that of one policy for as long as that is remembered
             openings = open_ports(policies, protocol, version)
             rules = dict.fromkeys(rule for opening in openings for rule in opening.rules)
             found = Opened(openings, merged((opening.first, opening.last) for opening in openings), tuple(rules))

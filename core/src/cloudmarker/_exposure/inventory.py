@@ -106,7 +106,7 @@ class Inventory:
 
     Attributes:
         rules: those that are for everything behind their firewall, or in their network, by the key of that.
-        aimed: those that are for some machines only, likewise.
+        aimed: those that are for some machines only, likewise, and by what they are for.
         unread: keys of the scopes whose firewalls were not all read.
     """
 
@@ -120,7 +120,7 @@ class Inventory:
         self.networks: dict[str, Network] = {}
         self.scopes: dict[str, Scope] = {}
         self.rules: defaultdict[str, list[Rule]] = defaultdict(list)
-        self.aimed: defaultdict[str, list[tuple[Rule, Aim]]] = defaultdict(list)
+        self.aimed: defaultdict[str, dict[Aim, list[Rule]]] = defaultdict(dict)
         self.unread: set[str] = set()
         balancers = (Balancer, self.balancers)
         self._kept: dict[str, tuple[Any, dict[str, Any]]] = {
@@ -158,7 +158,7 @@ class Inventory:
             if aim is None:
                 self.rules[network or firewall].append(rule)
             else:
-                self.aimed[network or firewall].append((rule, aim))
+                self.aimed[network or firewall].setdefault(aim, []).append(rule)
 
     def has_rules(self, place: str) -> bool:
         """Return whether there are rules for the firewall or network with this key."""

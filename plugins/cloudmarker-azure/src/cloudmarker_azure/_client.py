@@ -15,10 +15,10 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 from azure.core.exceptions import AzureError, ClientAuthenticationError
 from azure.core.rest import HttpResponse
+from cloudmarker.reading import Novelty, Retry, UnreadError
 
-from cloudmarker_azure._governor import Governor, Retry, Target
-from cloudmarker_azure._novelty import Novelty
-from cloudmarker_azure._outcome import UnreadError, refused
+from cloudmarker_azure._governor import Governor, Target
+from cloudmarker_azure._outcome import refused
 from cloudmarker_azure._session import GRAPH_PATH, Session, described, login_failure, root_cause
 
 _LOGGER = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ class Client:
         while True:
             seen_urls.add(url)
             page = yield from self._get(url, _page)
-            new = [item for item in page["value"] if is_new(_id(item))]
+            new = [item for item in page["value"] if ((reference := _id(item)) is None or is_new(reference))]
             if repeated := len(page["value"]) - len(new):
                 _LOGGER.info("%s: %d items were sent twice", path, repeated)
             yield new
@@ -201,5 +201,6 @@ def _origin(parts: SplitResult) -> tuple[str, str, int]:
 
 
 def _id(item: Any) -> str | None:
+    """Return what tells the *item* from others, letter case aside; None if it has no id."""
     reference = item.get("id") if isinstance(item, dict) else None
-    return reference if isinstance(reference, str) else None
+    return reference.casefold() if isinstance(reference, str) else None

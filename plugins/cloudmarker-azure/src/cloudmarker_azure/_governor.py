@@ -16,7 +16,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from cloudmarker_azure._outcome import UnreadError
+from cloudmarker.reading import Retry, UnreadError
+
 from cloudmarker_azure._quota import Quota, Refill, Remaining, remaining
 
 LOOK_AGAIN_S = 2.0
@@ -32,31 +33,6 @@ NO_PROVIDER = "microsoft.resources"
 """The provider of what Azure Resource Manager answers itself: subscriptions, resource groups."""
 
 _SCOPE_THROTTLED = frozenset({"subscriptionrequeststhrottled", "tenantrequeststhrottled"})
-
-
-@dataclass(frozen=True)
-class Retry:
-    """When a request is tried again.
-
-    Attributes:
-        attempts: how often a request is sent if it fails; throttling is bounded by the deadline alone.
-        first_wait_s: wait after the first failure; doubled with each further one.
-        max_wait_s: longest single wait, also if the server asks for more.
-        deadline_s: seconds from the first attempt in which the last one must begin.
-    """
-
-    attempts: int = 5
-    first_wait_s: float = 0.5
-    max_wait_s: float = 60.0
-    deadline_s: float = 600.0
-
-    def wait_s(self, attempt: int, retry_after_s: float | None) -> float:
-        """Return the seconds to wait after that *attempt* (from 1): never less than asked for, but for the cap.
-
-        Up to a quarter more, at random, keeps those that were refused together from coming back together.
-        """
-        wait = retry_after_s if retry_after_s is not None else self.first_wait_s * 2 ** min(attempt - 1, 30)
-        return min(wait, self.max_wait_s) * random.uniform(1.0, 1.25)  # noqa: S311  # nothing to guess here
 
 
 class Target(NamedTuple):

@@ -12,18 +12,18 @@ import logging
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import product
 from typing import Any
 
 from cloudmarker.contracts import Record
+from cloudmarker.fanout import Job
+from cloudmarker.reading import Novelty, UnreadError
 
 from cloudmarker_azure._client import BARREN_PAGES, Client
 from cloudmarker_azure._governor import Target
 from cloudmarker_azure._graph_types import GROUPS, HELD, KNOWN_SUBSCRIPTIONS, as_listed, graph_type, may_read, query
 from cloudmarker_azure._json import text, whole
 from cloudmarker_azure._listplan import ListPlan
-from cloudmarker_azure._novelty import Novelty
-from cloudmarker_azure._outcome import UnreadError
-from cloudmarker_azure._pool import Job
 from cloudmarker_azure._reader import CHUNK, Context, Listing, Work
 from cloudmarker_azure._records import Scope
 from cloudmarker_azure._row import Row
@@ -41,13 +41,15 @@ PERMISSIONS = "/providers/Microsoft.Authorization/permissions"
 PERMISSIONS_VERSION = "2022-04-01"
 _TARGET = Target.of(GRAPH_PATH)
 
+Results = Generator["list[Record] | Work", None, None]
+
 
 class GraphPlan(ListPlan):
     """The record types that the Graph holds through it, the others by lists."""
 
-    def jobs(self, client: Client, scopes: Sequence[Scope], add: Callable[[Work], None]) -> Iterable[Work]:
+    def jobs(self, client: Client, scopes: Sequence[Scope]) -> Iterable[Work]:
         """Yield the jobs; see :class:`cloudmarker_azure._tenant.Plan`."""
-        context = self._context(client, add)
+        context = self._context(client)
         rows = [row for row in self._tops if row.record_type in HELD]
         if rows:
             for start in range(0, len(scopes), BATCH):
@@ -78,12 +80,12 @@ class _Batch:
 
     def jobs(self) -> Iterator[Work]:
         """Yield the jobs with which the reading begins: which subscriptions the Graph knows, and what may be read."""
-        yield Job(_TARGET, _TARGET, self._find_known)
+        yield _job(self._find_known)
         for scope in self._scopes.values():
             target = Target.of(f"{scope.id}{PERMISSIONS}")
-            yield Job(target, target.subscription, partial(self._find_permissions, scope))
+            yield Job(partial(self._find_permissions, scope), target, target.subscription)
 
-    def _find_known(self) -> Generator[list[Record], None, None]:
+    def _find_known(self) -> Results:
         try:
             for page in self._pages(KNOWN_SUBSCRIPTIONS):
                 self._known.update(_key(text(found, "subscriptionId")) for found in page)
@@ -91,9 +93,9 @@ class _Batch:
         except UnreadError as exc:
             self._known.clear()
             self._unknown = f"Azure Resource Graph cannot be asked: {exc}"
-        self._step()
+        yield from self._step()
 
-    def _find_permissions(self, scope: Scope) -> Generator[list[Record], None, None]:
+    def _find_permissions(self, scope: Scope) -> Results:
         found: list[Any] = []
         try:
             for page in self._client.pages(f"{scope.id}{PERMISSIONS}", PERMISSIONS_VERSION):
@@ -104,10 +106,10 @@ class _Batch:
             _LOGGER.info("%s: it is not known what may be read: %s", scope.reference, exc)
             found = []
         self._permissions[_key(scope.subscription_id)] = found
-        self._step()
+        yield from self._step()
 
-    def _step(self) -> None:
-        """Say that one of the jobs has ended; once all have, begin with the types."""
+    def _step(self) -> Results:
+        """Say that one of the jobs has ended; once all have, yield those that read the types."""
         with self._lock:
             self._open -= 1
             if self._open:
@@ -115,58 +117,56 @@ class _Batch:
         for group in GROUPS:
             rows = [row for row in self._rows if row.record_type in group]
             if rows and self._known:
-                self._context.add(Job(_TARGET, _TARGET, partial(self._read, rows)))
+                yield _job(partial(self._read, rows))
             for row in rows:
                 for scope in self._scopes.values():
                     if not self._knows(scope):
-                        self._fall_back(Listing(self._context, row, scope), self._unknown)
+                        yield _fallen_back(Listing(self._context, row, scope), self._unknown)
 
     def _knows(self, scope: Scope) -> bool:
         return _key(scope.subscription_id) in self._known
 
-    def _fall_back(self, listing: Listing, reason: str, seen: Novelty | None = None) -> None:
-        listing.note = f"read through Azure Resource Manager: {reason}"
-        listing.seen = seen
-        self._context.add(listing.job())
-
-    def _read(self, rows: Sequence[Row]) -> Generator[list[Record], None, None]:
+    def _read(self, rows: Sequence[Row]) -> Results:
         """Yield the records of some types, and coverage."""
         types = {graph_type(row): row for row in rows}
-        scopes = [scope for scope in self._scopes.values() if self._knows(scope)]
         # Made when the first row comes: most types are in few subscriptions.
-        listings: dict[tuple[str, str | None], Listing] = {}
+        listings: dict[tuple[str, str], Listing] = {}
         seen = Novelty()
+        unread = None
         try:
             for page in self._pages(query(rows)):
-                chunk: list[Record] = []
-                for found in page:
-                    row, scope = self._whose(found, types)
-                    if seen(text(found, "id")):
-                        place = (row.record_type, scope.subscription_id)
-                        if place not in listings:
-                            listings[place] = Listing(self._context, row, scope)
-                        chunk += listings[place].take(as_listed(row, found))
-                    if len(chunk) >= CHUNK:
-                        yield chunk
-                        chunk = []
-                yield chunk
+                placed = [(*self._whose(found, types), found) for found in page]
+                yield from self._taken(placed, listings, seen)
         except UnreadError as exc:
             _LOGGER.warning("Azure Resource Graph: %s: %s", ", ".join(types), exc)
-            for row in rows:
-                for scope in scopes:
-                    listing = listings.get((row.record_type, scope.subscription_id)) or Listing(
-                        self._context, row, scope
-                    )
-                    self._fall_back(listing, f"Azure Resource Graph: {exc}", seen)
-            return
-        for row in rows:
-            for scope in scopes:
-                found_listing = listings.pop((row.record_type, scope.subscription_id), None)
-                listing = found_listing or Listing(self._context, row, scope)
-                if found_listing or may_read(self._permissions[_key(scope.subscription_id)], row):
-                    yield listing.end(None)
-                else:
-                    self._fall_back(listing, "Azure Resource Graph has none, and may hide what there is")
+            unread = exc
+        for row, scope in product(rows, filter(self._knows, self._scopes.values())):
+            begun = listings.pop((row.record_type, scope.id), None)
+            listing = begun or Listing(self._context, row, scope)
+            if unread:
+                yield _fallen_back(listing, f"Azure Resource Graph: {unread}", seen)
+            elif begun or may_read(self._permissions[_key(scope.subscription_id)], row):
+                yield listing.end(None)
+            else:
+                yield _fallen_back(listing, "Azure Resource Graph has none, and may hide what there is")
+
+    def _taken(
+        self, placed: Iterable[tuple[Row, Scope, Any]], listings: dict[tuple[str, str], Listing], seen: Novelty
+    ) -> Results:
+        """Yield the records of the new ones among some rows of the Graph, and the jobs that follow from them."""
+        chunk: list[Record] = []
+        for row, scope, found in placed:
+            if not seen((text(found, "id") or "").casefold()):
+                continue
+            place = row.record_type, scope.id
+            if place not in listings:
+                listings[place] = Listing(self._context, row, scope)
+            chunk += listings[place].take(as_listed(row, found))
+            yield from listings[place].offered()
+            if len(chunk) >= CHUNK:
+                yield chunk
+                chunk = []
+        yield chunk
 
     def _whose(self, found: Any, types: Mapping[str, Row]) -> tuple[Row, Scope]:
         """Return which type a row of the Graph is of, and which subscription.
@@ -215,3 +215,14 @@ class _Batch:
 
 def _key(subscription_id: str | None) -> str:
     return (subscription_id or "").lower()
+
+
+def _job(start: Callable[[], Results]) -> Work:
+    return Job(start, _TARGET, _TARGET)
+
+
+def _fallen_back(listing: Listing, reason: str, seen: Novelty | None = None) -> Work:
+    """Return the job that reads a list in the Graph's place, but for what was *seen*."""
+    listing.note = f"read through Azure Resource Manager: {reason}"
+    listing.seen = seen
+    return listing.job()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cached_property
 
 from cloudmarker.contracts import Record
@@ -45,18 +45,17 @@ class ListPlan:
                 reason = "left out by the parameter record_types"
                 yield coverage(CLOUD_TYPE, tenant.reference, record_type, "skipped", 0, reason)
 
-    def jobs(self, client: Client, scopes: Sequence[Scope], add: Callable[[Work], None]) -> Iterable[Work]:
+    def jobs(self, client: Client, scopes: Sequence[Scope]) -> Iterable[Work]:
         """Yield one job for each list of the tenant and of a subscription; lists of resources follow from these.
 
         Args:
             client: what they read with.
             scopes: the subscriptions.
-            add: adds a further job.
         """
-        return self._lists(self._context(client, add), scopes, self._tops)
+        return self._lists(self._context(client), scopes, self._tops)
 
-    def _context(self, client: Client, add: Callable[[Work], None]) -> Context:
-        return Context(client, add, self._wanted, self._limit, self._children)
+    def _context(self, client: Client) -> Context:
+        return Context(client, self._wanted, self._limit, self._children)
 
     @property
     def _tops(self) -> Sequence[Row]:

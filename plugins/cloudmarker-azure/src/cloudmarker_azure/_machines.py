@@ -16,14 +16,14 @@ from urllib.parse import quote
 from cloudmarker.contracts import Record
 from cloudmarker.coverage import State, coverage
 from cloudmarker.errors import RecordError
+from cloudmarker.fanout import Job
+from cloudmarker.reading import UnreadError, one_line
 
 from cloudmarker_azure._client import Client
 from cloudmarker_azure._com_compute import virtual_machine
 from cloudmarker_azure._disks import Volume, disk_encryption, in_all
 from cloudmarker_azure._governor import Target
 from cloudmarker_azure._json import at, objects, text
-from cloudmarker_azure._outcome import UnreadError, one_line
-from cloudmarker_azure._pool import Job
 from cloudmarker_azure._reader import ABSENT, CHUNK, Work
 from cloudmarker_azure._records import CLOUD_TYPE, Kind, Scope, record
 from cloudmarker_azure._table import COMPUTE, COMPUTE_VERSION, DISK_VERSION
@@ -48,18 +48,17 @@ class MachinePlan:
     def __init__(self, limit: int = 0) -> None:
         self._limit = limit
 
-    def jobs(self, client: Client, scopes: Sequence[Scope], add: Callable[[Work], None]) -> Iterable[Work]:
+    def jobs(self, client: Client, scopes: Sequence[Scope]) -> Iterable[Work]:
         """Yield one job for each subscription; see :class:`cloudmarker_azure._tenant.Plan`."""
-        return (_Machines(client, scope, add, self._limit).job() for scope in scopes)
+        return (_Machines(client, scope, self._limit).job() for scope in scopes)
 
 
 class _Machines:
     """The machines of one subscription. Threads share it."""
 
-    def __init__(self, client: Client, scope: Scope, add: Callable[[Work], None], limit: int) -> None:
+    def __init__(self, client: Client, scope: Scope, limit: int) -> None:
         self._client = client
         self._scope = scope
-        self._add = add
         self._limit = limit
         self._target = Target.of(f"{scope.id}{COMPUTE}/virtualMachines")
         self._volumes: dict[str, Volume] | None = None
@@ -75,9 +74,9 @@ class _Machines:
 
     def job(self) -> Work:
         """Return the job that reads them."""
-        return Job(self._target, self._target.subscription, self._read)
+        return Job(self._read, self._target, self._target.subscription)
 
-    def _read(self) -> Generator[list[Record], None, None]:
+    def _read(self) -> Generator[list[Record] | Work, None, None]:
         """Yield records, and at the end coverage."""
         volumes: dict[str, Volume] = {}
         unread = yield from self._keep(f"{COMPUTE}/disks", DISK_VERSION, volumes, Volume.of)
@@ -113,7 +112,7 @@ class _Machines:
             return exc
         return None
 
-    def _chunks(self, page: list[Any], views: dict[str, Any]) -> Generator[list[Record], None, None]:
+    def _chunks(self, page: list[Any], views: dict[str, Any]) -> Generator[list[Record] | Work, None, None]:
         chunk: list[Record] = []
         for machine in page:
             if self._limit and self._count >= self._limit:
@@ -127,7 +126,7 @@ class _Machines:
             elif isinstance(machine, dict) and (text(machine, "id") or "").startswith("/"):
                 with self._lock:
                     self._open += 1
-                self._add(Job(self._target, self._target.subscription, partial(self._ask, machine)))
+                yield Job(partial(self._ask, machine), self._target, self._target.subscription)
             else:
                 self._malformed.append("an item is no object with an id")
             if len(chunk) >= CHUNK:

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Mapping
-from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from cloudmarker.coverage import State
-from cloudmarker.errors import CloudmarkerError
-
-REASON_LENGTH = 400
-"""Characters of a reason that are kept: Azure's messages carry boilerplate and links at their end."""
+from cloudmarker.reading import UnreadError, retry_after_s
 
 NOT_REGISTERED = frozenset(
     {
@@ -38,38 +32,6 @@ RETRIED_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 _ACTION = re.compile(r"perform action '([^']+)'")
 
 
-class UnreadError(CloudmarkerError):
-    """A list, or the rest of it, could not be read.
-
-    Attributes:
-        state: the coverage state that this amounts to.
-        again: whether another attempt may succeed.
-        retry_after_s: seconds that the server asked to wait, or None if it did not say.
-        code: Azure's own code for the error, empty if there is none.
-    """
-
-    def __init__(
-        self,
-        state: State,
-        reason: str,
-        *,
-        again: bool = False,
-        retry_after_s: float | None = None,
-        code: str = "",
-    ) -> None:
-        super().__init__(one_line(reason))
-        self.code = code
-        self.state = state
-        self.again = again
-        self.retry_after_s = retry_after_s
-
-
-def one_line(text: str) -> str:
-    """Return *text* in one line of at most :data:`REASON_LENGTH` characters."""
-    line = " ".join(text.split())
-    return line if len(line) <= REASON_LENGTH else f"{line[: REASON_LENGTH - 1]}…"
-
-
 def refused(status: int, headers: Mapping[str, str], body: bytes) -> UnreadError:
     """Return what an answer with a *status* other than 200 means.
 
@@ -81,7 +43,7 @@ def refused(status: int, headers: Mapping[str, str], body: bytes) -> UnreadError
     code, message = _code_and_message(body)
     said = f"{code}: {message}" if code and message else code or message
     reason = f"HTTP {status}: {said}" if said else f"HTTP {status}"
-    retry_after_s = _retry_after_s(headers)
+    wait_s = retry_after_s(headers.get("Retry-After"))
     state: State = "failed"
     if status == 401:
         state, reason = "denied", f"the token was not accepted: {reason}"
@@ -96,7 +58,7 @@ def refused(status: int, headers: Mapping[str, str], body: bytes) -> UnreadError
         state = "disabled"
     elif 300 <= status < 400:
         reason = f"HTTP {status}: the answer points elsewhere, which is not followed"
-    return UnreadError(state, reason, again=status in RETRIED_STATUSES, retry_after_s=retry_after_s, code=code)
+    return UnreadError(state, reason, again=status in RETRIED_STATUSES, retry_after_s=wait_s, status=status, code=code)
 
 
 def _code_and_message(body: bytes) -> tuple[str, str]:
@@ -112,20 +74,3 @@ def _code_and_message(body: bytes) -> tuple[str, str]:
     # Some providers spell the keys with a capital.
     code, message = (error.get(key) or error.get(key.capitalize()) for key in ("code", "message"))
     return code if isinstance(code, str) else "", message if isinstance(message, str) else ""
-
-
-def _retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that Retry-After, a number or a date, asks to wait; None if absent or unreadable."""
-    value = headers.get("Retry-After")
-    if not value:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            until = parsedate_to_datetime(value)
-        except ValueError:
-            return None
-        until = until if until.tzinfo else until.replace(tzinfo=timezone.utc)
-        seconds = (until - datetime.now(timezone.utc)).total_seconds()
-    return max(seconds, 0.0) if not math.isnan(seconds) else None

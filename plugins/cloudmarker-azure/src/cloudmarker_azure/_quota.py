@@ -26,9 +26,6 @@ MEMORY_S = 60.0
 MARGIN = 1.1
 """By how much longer is waited than the measured refill says: a little late costs less than a refusal."""
 
-PRIOR_S = 30.0
-"""Seconds of watching that what is known of other buckets of the kind counts for."""
-
 _PREFIX = "x-ms-ratelimit-remaining-"
 _OF_SCOPE = ("subscription-reads", "subscription-global-reads", "tenant-reads", "tenant-global-reads")
 _NOT_READS = ("writes", "deletes")
@@ -73,22 +70,16 @@ def remaining(headers: Mapping[str, str]) -> Iterator[Remaining]:
 
 
 class Refill:
-    """How fast calls come back, as far as it was watched.
+    """How fast calls come back to buckets of one kind, as far as all of them were watched."""
 
-    Args:
-        prior: what is known of other buckets of the kind; None for nothing.
-    """
-
-    def __init__(self, prior: Refill | None = None) -> None:
-        self._prior = prior
-        self._gained = 0.0
-        self._elapsed = 0.0
+    def __init__(self) -> None:
+        self._gained = FIRST_REFILL
+        self._elapsed = 1.0
 
     @property
     def per_s(self) -> float:
         """Calls per second; what others used up meanwhile is already taken off."""
-        prior, weight_s = (self._prior.per_s, PRIOR_S) if self._prior else (FIRST_REFILL, 1.0)
-        return max(self._gained + prior * weight_s, 0.0) / (self._elapsed + weight_s)
+        return max(self._gained, 0.0) / self._elapsed
 
     def watch(self, gained: float, elapsed_s: float) -> None:
         """Take note that so many calls came back in that time."""
@@ -97,8 +88,6 @@ class Refill:
         if self._elapsed > MEMORY_S:
             self._gained *= MEMORY_S / self._elapsed
             self._elapsed = MEMORY_S
-        if self._prior:
-            self._prior.watch(gained, elapsed_s)
 
 
 class Quota:
@@ -109,23 +98,30 @@ class Quota:
     Args:
         now: seconds, monotonic, as all times here.
         calls: that are left.
-        prior: what is known of the refill of other buckets of the kind, and learns from this one; None for nothing.
+        kind: what is known of the refill of all buckets of the kind; it learns from this one.
     """
 
-    def __init__(self, now: float, calls: float, prior: Refill | None = None) -> None:
+    def __init__(self, now: float, calls: float, kind: Refill | None = None) -> None:
         self.capacity = calls
         self._level = calls
         self._seen = calls
         self._seen_at = now
         self._updated = now
         self._resets_at: float | None = None
-        self._refill = Refill(prior)
-        self._watched = False
+        self._kind = kind or Refill()
+        self._gained = 0.0
+        self._elapsed = 0.0
 
     @property
     def refill(self) -> float:
-        """Calls per second that come back."""
-        return self._refill.per_s
+        """Calls per second that come back: as to all of the kind, unless what this one gained says otherwise.
+
+        What is left is told in whole calls, so that what was gained may be one more or one less.
+        """
+        if not self._elapsed:
+            return self._kind.per_s
+        least, most = max(self._gained - 1, 0.0) / self._elapsed, (self._gained + 1) / self._elapsed
+        return min(max(self._kind.per_s, least), max(most, least))
 
     def level(self, now: float) -> float:
         """Return how many calls are left."""
@@ -154,10 +150,14 @@ class Quota:
         """
         elapsed = now - self._seen_at
         if max(calls, self._seen) < self.capacity and elapsed > 0:
-            # What is left is told in whole calls: up to one is hidden, and is taken to be there.
-            gained = calls - self._seen + used + (0 if self._watched else 1)
-            self._watched = True
-            self._refill.watch(gained, elapsed)
+            gained = calls - self._seen + used
+            # Half a call is hidden when the first ones are gone, on an average.
+            self._kind.watch(gained + (0.0 if self._elapsed else 0.5), elapsed)
+            self._gained += gained
+            self._elapsed += elapsed
+            if self._elapsed > MEMORY_S:
+                self._gained *= MEMORY_S / self._elapsed
+                self._elapsed = MEMORY_S
         self.capacity = max(self.capacity, calls)
         self._seen, self._seen_at = calls, now
         self._level, self._updated = calls - in_flight, now

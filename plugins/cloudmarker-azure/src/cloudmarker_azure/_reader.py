@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -13,13 +15,12 @@ from urllib.parse import quote, urlencode
 from cloudmarker.contracts import Record
 from cloudmarker.coverage import State, coverage
 from cloudmarker.errors import RecordError
+from cloudmarker.fanout import Job
+from cloudmarker.reading import Novelty, UnreadError, one_line
 
 from cloudmarker_azure._client import Client
 from cloudmarker_azure._governor import Target
 from cloudmarker_azure._json import text
-from cloudmarker_azure._novelty import Novelty
-from cloudmarker_azure._outcome import UnreadError, one_line
-from cloudmarker_azure._pool import Job
 from cloudmarker_azure._records import CLOUD_TYPE, Kind, Owner, Scope, record
 from cloudmarker_azure._row import Part, Row
 
@@ -81,14 +82,12 @@ class Context:
 
     Attributes:
         client: reads the pages.
-        add: adds a job to those that are under way; lists below resources are such.
         wanted: the ``ext.record_type`` of the records that are made; None for all.
         limit: records of each type of a scope at most; 0 for all.
         children: returns the rows of the lists that the resources of a row have, and that are to be read.
     """
 
     client: Client
-    add: Callable[[Work], None] = lambda work: None
     wanted: frozenset[str] | None = None
     limit: int = 0
     children: Callable[[Row], Sequence[Row]] = lambda row: ()
@@ -105,7 +104,7 @@ class Context:
         if not scope.id or not isinstance(reference, str) or reference.lower().startswith("/subscriptions/"):
             return True
         with self._lock:
-            return self._above(reference)
+            return self._above(reference.casefold())
 
 
 class Listing:
@@ -130,6 +129,7 @@ class Listing:
         self._unread: dict[State, tuple[int, str]] = {}
         """By state: how many lists ended so, and why the first did."""
         self._inherited: tuple[State, str] | None = None
+        self._offered: deque[Work] = deque()
         self.note: str | None = None
         """What coverage says of lists that were read to their end, if anything."""
         self.seen: Novelty | None = None
@@ -138,14 +138,16 @@ class Listing:
     def job(self, owner: Owner | None = None) -> Work:
         """Return the job that reads the list of the scope, or of the resource *owner*."""
         target = Target.of(f"{owner.id if owner else self.scope.id}{self.row.path}")
-        return Job(target, target.subscription, partial(self.read, owner))
+        return Job(partial(self.read, owner), target, target.subscription)
 
-    def read(self, owner: Owner | None = None) -> Generator[list[Record], None, None]:
-        """Yield the records of a list in chunks, page by page; after the last list, coverage."""
+    def read(self, owner: Owner | None = None) -> Generator[list[Record] | Work, None, None]:
+        """Yield the records of a list in chunks, page by page, and jobs that follow; after the last list, coverage."""
         unread = None
         try:
             for page in () if self.full else self._pages(owner):
-                yield from self._chunks(page, owner)
+                for chunk in self._chunks(page, owner):
+                    yield chunk
+                    yield from self.offered()
                 if self.full:
                     break
         except UnreadError as exc:
@@ -168,13 +170,20 @@ class Listing:
     def _chunks(self, page: list[Any], owner: Owner | None) -> Iterator[list[Record]]:
         chunk: list[Record] = []
         for item in page:
-            if self.seen and not owner and not self.seen(text(item, "id")):
+            if self.seen and not owner and not self.seen((text(item, "id") or "").casefold()):
                 continue
             chunk += self.take(item, owner)
             if len(chunk) >= CHUNK:
                 yield chunk
                 chunk = []
         yield chunk  # also if it is empty: the thread may then turn to something else
+
+    def offered(self) -> Iterator[Work]:
+        """Yield the jobs that follow from what was taken, each once: lists that resources have."""
+        for listing in self.children:
+            with suppress(IndexError):  # another thread may take them as well
+                while True:
+                    yield listing._offered.popleft()
 
     @property
     def full(self) -> bool:
@@ -256,7 +265,7 @@ class Listing:
             self._open += 1
             self._asked += 1
         if owner.id.startswith("/"):
-            self._context.add(self.job(owner))
+            self._offered.append(self.job(owner))
         else:  # it would not lead to where the token belongs
             self.end(UnreadError("failed", f"{owner.id!r} is not the id of a resource"))
 
@@ -331,7 +340,7 @@ class Listing:
         return f"limited to {self._context.limit} by _max_recs"
 
 
-def read_list(client: Client, row: Row, scope: Scope, limit: int = 0) -> Generator[list[Record], None, None]:
+def read_list(client: Client, row: Row, scope: Scope, limit: int = 0) -> Iterator[list[Record]]:
     """Yield the records of one list, without the lists that its resources have, and then coverage.
 
     Args:
@@ -340,4 +349,6 @@ def read_list(client: Client, row: Row, scope: Scope, limit: int = 0) -> Generat
         scope: what it is read from.
         limit: records of each type at most; 0 for all.
     """
-    return Listing(Context(client, limit=limit), row, scope).read()
+    for chunk in Listing(Context(client, limit=limit), row, scope).read():
+        if not isinstance(chunk, Job):
+            yield chunk

@@ -34,12 +34,12 @@ from azure.core.pipeline.policies import (
 from azure.core.pipeline.transport import RequestsTransport
 from azure.core.rest import HttpRequest, HttpResponse
 from azure.identity import ClientSecretCredential, DefaultAzureCredential
+from cloudmarker.reading import UnreadError
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, ProxyManager
 from urllib3.connection import HTTPSConnection
 
 from cloudmarker_azure._access import Access
-from cloudmarker_azure._outcome import UnreadError
 
 CONNECT_TIMEOUT_S = 10
 READ_TIMEOUT_S = 60

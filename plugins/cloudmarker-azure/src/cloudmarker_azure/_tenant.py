@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 from cloudmarker.contracts import Record
 from cloudmarker.coverage import coverage
+from cloudmarker.fanout import fan_out
+from cloudmarker.reading import Retry, UnreadError
 
 from cloudmarker_azure._client import Client
-from cloudmarker_azure._governor import Governor, Retry
-from cloudmarker_azure._outcome import UnreadError
-from cloudmarker_azure._pool import Schedule, run
+from cloudmarker_azure._governor import Governor
 from cloudmarker_azure._reader import Work, read_list
 from cloudmarker_azure._records import CLOUD_TYPE, Scope
 from cloudmarker_azure._selection import Selection
@@ -36,13 +36,12 @@ class Plan(Protocol):
         """Whether the subscriptions themselves are records, too."""
         ...
 
-    def jobs(self, client: Client, scopes: Sequence[Scope], add: Callable[[Work], None]) -> Iterable[Work]:
+    def jobs(self, client: Client, scopes: Sequence[Scope]) -> Iterable[Work]:
         """Yield the jobs that read the subscriptions. They yield records in chunks, and coverage; they do not raise.
 
         Args:
             client: what they read with.
             scopes: the subscriptions.
-            add: adds a further job; only jobs may call it.
         """
         ...
 
@@ -78,9 +77,15 @@ def read_tenant(settings: Settings, plan: Plan) -> Iterator[Record]:
             return
         chosen: list[Scope] = []
         yield from _subscriptions(client, tenant, selection, plan, chosen)
-        schedule: Schedule[list[Record]] = Schedule(governor.ready_at)
-        schedule.feed(plan.jobs(client, chosen, schedule.add))
-        for chunk in run(schedule, settings.threads if chosen else 0, stop, interrupt):
+        chunks = fan_out(
+            plan.jobs(client, chosen),
+            settings.threads,
+            stop=stop,
+            ready_at=governor.ready_at,
+            interrupt=interrupt,
+            name="azure",
+        )
+        for chunk in chunks:
             yield from chunk
     finally:
         stop.set()

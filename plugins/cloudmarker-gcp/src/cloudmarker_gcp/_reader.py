@@ -37,7 +37,7 @@ Steps = Generator["Chunk | Work", None, None]
 CHUNK = 64
 """Records that are handed over at once, at most: enough to make the handing over cheap, and few in memory."""
 
-CHUNK_BYTES = 64 * 2**10
+CHUNK_BYTES = 32 * 2**10
 """Bytes of JSON after which they are handed over, however few."""
 
 
