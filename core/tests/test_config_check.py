@@ -468,3 +468,10 @@ def test_loading_raises_all_problems():
         load(["audit.yaml"])
     assert caught.value.problems == check(["audit.yaml"]).problems
     assert len(caught.value.problems) == 2
+
+
+def test_an_email_section_is_a_warning_as_no_mail_is_sent_yet(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text("email: {from_addr: a@example.com, to_addrs: [b@example.com], subject: Audit}\n")
+    (warning,) = load([str(path)]).warnings
+    assert warning.startswith(f"{path}: email: this version sends no mail")

@@ -63,7 +63,8 @@ def test_when_nobody_moves_somebody_is_let_in(monkeypatch):
     monkeypatch.setattr(_room, "PATIENCE_S", 0.05)
     room = Room(10, threading.Event())
     room.enter("list")
-    assert until(lambda given=waiting(room): given == [UNKNOWN_BYTES])
+    given = waiting(room)
+    assert until(lambda: given == [UNKNOWN_BYTES])
 
 
 def test_who_waits_is_woken_when_reading_is_stopped():

@@ -42,6 +42,10 @@ def broken_rules(config: Config) -> tuple[list[Problem], list[Problem]]:
             found, advice = plugins.check_use(path, name)
             problems += found
             warnings += advice
+    if data.get("email"):
+        warnings.append(
+            (("email",), "this version sends no mail when audits begin or end; it only checks this")
+        )
     return problems, warnings
 
 

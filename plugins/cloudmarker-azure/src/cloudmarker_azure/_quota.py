@@ -21,7 +21,10 @@ FIRST_REFILL = 1.0
 """Calls per second that are taken to come back as long as nothing is known. Azure's usual figure is 25."""
 
 MEMORY_S = 60.0
-"""Seconds of watching after which older ones begin to count less."""
+"""Seconds of watching a bucket after which older ones begin to count less."""
+
+KIND_MEMORY_S = 10_000.0
+"""The same for all buckets of a kind together."""
 
 MARGIN = 1.1
 """By how much longer is waited than the measured refill says: a little late costs less than a refusal."""
@@ -85,9 +88,9 @@ class Refill:
         """Take note that so many calls came back in that time."""
         self._gained += gained
         self._elapsed += elapsed_s
-        if self._elapsed > MEMORY_S:
-            self._gained *= MEMORY_S / self._elapsed
-            self._elapsed = MEMORY_S
+        if self._elapsed > KIND_MEMORY_S:
+            self._gained *= KIND_MEMORY_S / self._elapsed
+            self._elapsed = KIND_MEMORY_S
 
 
 class Quota:

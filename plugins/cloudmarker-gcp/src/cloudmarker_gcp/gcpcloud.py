@@ -12,7 +12,7 @@ from cloudmarker_gcp._settings import settings
 class GCPCloud:
     """Google Cloud plugin: reads organizations, folders and projects, and what there is in them.
 
-    It only ever reads: GET requests, and POST where an API has only that for reading a policy. The role Viewer and
+    It only ever reads: GET requests, and POST where an API has only that for reading a policy. The roles Viewer and
     Security Reviewer on what shall be seen are more than enough. Every project and resource type that it could not read
     is named in a coverage record.
 
