@@ -290,14 +290,16 @@ def test_a_stop_while_the_server_is_gone_spools_in_bounded_time(case):
 
 
 def test_a_killed_supervisor_leaves_what_was_given_to_its_stores_in_the_spool(case):
-    case.configure("PlainStore", count=400, delay_s=0.005)
+    case.configure("PlainStore", count=4000, delay_s=0.005)
     process = case.command.start("run", "--json")
     case.command.logged("Audit a begins")
-    time.sleep(1)
+    end = time.monotonic() + 15
+    while not case.spooled() and time.monotonic() < end:
+        time.sleep(0.05)
     process.kill()
     process.communicate()
     given = len(case.spooled())
-    assert 0 < given < 400
+    assert 0 < given < 4000
     case.replay_delivers_all(set(case.spooled()))
     assert len(case.server.ids()) == given
 

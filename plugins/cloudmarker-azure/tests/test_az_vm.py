@@ -153,10 +153,8 @@ def test_a_list_of_machines_that_breaks_off_is_a_hole_and_what_came_is_kept(tena
 
 def test_max_recs_and_subscriptions_limit_and_say_so(tenant):
     records = read(tenant, _max_recs=2, _max_subs=2)
-    assert Counter(record["ext"]["subscription_id"] for record in machines(records).values()).most_common() == [
-        (subscription, 2)
-        for subscription in {record["ext"]["subscription_id"] for record in machines(records).values()}
-    ]
+    found = Counter(record["ext"]["subscription_id"] for record in machines(records).values())
+    assert sorted(found.values()) == [2, 2]
     states = Counter(state for (_, kind), (state, _) in coverage(records).items() if kind == "vm_instance_view")
     assert states == {"skipped": 3}
 

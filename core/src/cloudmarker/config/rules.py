@@ -43,9 +43,7 @@ def broken_rules(config: Config) -> tuple[list[Problem], list[Problem]]:
             problems += found
             warnings += advice
     if data.get("email"):
-        warnings.append(
-            (("email",), "this version sends no mail when audits begin or end; it only checks this")
-        )
+        warnings.append((("email",), "this version sends no mail when audits begin or end; it only checks this"))
     return problems, warnings
 
 
