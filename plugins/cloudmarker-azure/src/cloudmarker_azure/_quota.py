@@ -154,8 +154,8 @@ class Quota:
         elapsed = now - self._seen_at
         if max(calls, self._seen) < self.capacity and elapsed > 0:
             gained = calls - self._seen + used
-            # Half a call is hidden when the first ones are gone, on an average.
-            self._kind.watch(gained + (0.0 if self._elapsed else 0.5), elapsed)
+            # Part of a call is hidden when the first ones are gone.
+            self._kind.watch(gained + (0.0 if self._elapsed else 0.25), elapsed)
             self._gained += gained
             self._elapsed += elapsed
             if self._elapsed > MEMORY_S:
