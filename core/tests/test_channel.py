@@ -375,6 +375,15 @@ def test_only_the_buckets_that_are_read_are_decoded(buckets):
     ]
 
 
+def test_single_fields_of_com_are_decoded_unless_all_are_wanted():
+    data = b'{"raw":1,"com":{"a":1,"b":2,"c":{"d":3}}}\n{"com":{"b":1}}\n{"raw":2}'
+    received = RecordBatch("o", [("a", 3)], data)
+    fields = Decoder({"com.a", "com.c"}).records(received)
+    assert fields == [{"com": {"a": 1, "c": {"d": 3}}}, {"com": {}}, {}]
+    assert Decoder({"com.a", "com"}).records(received)[0] == {"com": {"a": 1, "b": 2, "c": {"d": 3}}}
+    assert Decoder({"com.b", "raw"}).records(received)[::2] == [{"raw": 1, "com": {"b": 2}}, {"raw": 2}]
+
+
 def test_a_record_nested_as_deep_as_a_stack_allows_is_read_from_a_deeper_one():
     def line(depth: int) -> bytes:
         return b'{"raw":' + b"[" * depth + b"]" * depth + b',"com":{}}'

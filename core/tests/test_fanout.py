@@ -154,6 +154,23 @@ def test_a_job_is_asked_for_between_its_steps_too():
     assert found == [1, 2, 10, 3]
 
 
+def test_an_eager_job_is_asked_for_only_when_a_step_gave_nothing():
+    opens = {"a": 0.0}
+
+    def job():
+        yield [1]
+        opens["a"] = time.monotonic() + 0.1
+        yield [2]
+        yield []
+        yield [3]
+
+    def other():
+        yield [10]
+
+    jobs = [Job(job, "a"), Job(other, "b")]
+    assert list(run(jobs, 1, ready_at=lambda key, _: opens.get(key, 0), eager=True)) == [[1], [2], [10], [3]]
+
+
 def test_an_earlier_moment_is_not_slept_through():
     begun = time.monotonic()
     opens = {"a": begun + 5, "b": begun}

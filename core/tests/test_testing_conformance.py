@@ -335,7 +335,7 @@ BROKEN_EVENTS = [
     ),
     (Remembering, "Remembering: two runs over the same records give different events"),
     (FinishNeedsEval, "FinishNeedsEval.finish() without any eval() raised IndexError"),
-    (WrongBuckets, "WrongBuckets: has buckets = ('common',), which may hold only raw, ext, com"),
+    (WrongBuckets, "WrongBuckets: has buckets = ('common',), which may hold only raw, ext, com and com.FIELD"),
     (WrongTypes, "WrongTypes: has record_types = 'firewall_rule', which is not a list or tuple of strings"),
     (OtherTypes, "OtherTypes: wants only teapot records: pass some as records=[…]"),
 ]

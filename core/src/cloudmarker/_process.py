@@ -170,6 +170,7 @@ def main(task: Task) -> None:
     gc.freeze()  # a collection would touch, and so copy, all that is still shared with the fork server
     gc.set_threshold(50_000, 20, 50)  # batches are many short-lived dicts; the default collects several times in each
     os.umask(0o077)
+    _schedule_as_batch()
     stop = _handle_signals(reading=task.kind == "cloud")
     control = Control(task.control)
     _name_process(task)
@@ -283,6 +284,13 @@ class _Worker:
             return Producer(stamper, self.output, report)
         stamper = Stamper(task.audit_key, task.audit_version, key, name, "cloud")
         return Producer(stamper, self.output, report, stamper.for_audit())
+
+
+def _schedule_as_batch() -> None:
+    """Ask the system, where it knows the word, not to preempt another worker for this one whenever a batch arrives."""
+    if hasattr(os, "SCHED_BATCH"):
+        with contextlib.suppress(OSError):  # not allowed: it is only a little faster
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 def _handle_signals(*, reading: bool) -> Stop:

@@ -84,9 +84,9 @@ class RecordBatch:
 
 
 class Decoder:
-    """Turns batches into dicts, decoding only the buckets that someone reads; the others are not there."""
+    """Turns batches into dicts, decoding only the buckets and fields that someone reads; the others are not there."""
 
-    def __init__(self, buckets: Collection[Bucket] = BUCKETS) -> None:
+    def __init__(self, buckets: Collection[str] = BUCKETS) -> None:
         self._decode: Callable[[bytes], list[Any]] = msgspec.json.Decoder(_record_of(buckets)).decode_lines
 
     def records(self, batch: RecordBatch) -> list[Any]:
@@ -100,11 +100,15 @@ class Decoder:
                 return fresh.submit(self._decode, batch.data).result()
 
 
-def _record_of(buckets: Collection[Bucket]) -> Any:
-    """Return the type of a record of which only some buckets are decoded."""
+def _record_of(buckets: Collection[str]) -> Any:
+    """Return the type of a record of which only some buckets, or fields of ``com``, are decoded."""
     if set(buckets) >= set(BUCKETS):
         return dict[str, Any]
-    return TypedDict("record", {name: Any for name in BUCKETS if name in buckets}, total=False)  # type: ignore[operator]
+    parts: dict[str, Any] = {name: Any for name in BUCKETS if name in buckets}
+    fields = {name.removeprefix("com."): Any for name in buckets if name.startswith("com.")}
+    if fields and "com" not in parts:
+        parts["com"] = TypedDict("com", fields, total=False)  # type: ignore[operator]
+    return TypedDict("record", parts, total=False)  # type: ignore[operator]
 
 
 class Output(Protocol):
@@ -182,7 +186,7 @@ class FanOut:
         self.pipes = tuple(pipes)
         self._lock = threading.Lock()
         self._lines: list[bytes] = []
-        self._bytes = 0
+        self._room = BATCH_BYTES
         self._origin = ""
         self._type: str | None = None
         self._run_start = 0
@@ -193,10 +197,9 @@ class FanOut:
         if record_type != self._type or origin_worker != self._origin:
             with self._lock:
                 self._begin_run(record_type, origin_worker)
-        lines = self._lines
-        lines.append(line)  # without the lock, which costs more: see _send
-        self._bytes += len(line)
-        if self._bytes >= BATCH_BYTES or len(lines) >= BATCH_RECORDS:
+        self._lines.append(line)  # without the lock, which costs more: see _send
+        self._room -= len(line)
+        if self._room <= 0 or len(self._lines) >= BATCH_RECORDS:
             self.flush()
 
     def flush(self) -> None:
@@ -243,7 +246,7 @@ class FanOut:
             header = _encode_header(_Header(origin=self._origin, runs=runs))
         message = b"\n".join((header, *self._lines[:count]))
         del self._lines[:count]
-        self._bytes, self._run_start, self._runs = 0, 0, []
+        self._room, self._run_start, self._runs = BATCH_BYTES, 0, []
         for pipe in self.pipes:
             pipe.send(message, count)
 

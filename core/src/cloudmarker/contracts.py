@@ -100,12 +100,13 @@ class OptionalEvent(Protocol):
 
     Attributes:
         record_types: the values of ``com.record_type`` it wants; None or absent means all.
-        buckets: the buckets :meth:`Event.eval` reads; the others may be absent from the record it is handed. Absent
-            means all three. Naming only ``("com",)`` saves decoding the provider's JSON, the dear half of the work.
+        buckets: the buckets :meth:`Event.eval` reads, or single fields of the common model as ``com.reference``; the
+            others may be absent from the record it is handed. Absent means all three. Naming only ``("com",)`` saves
+            decoding the provider's JSON, the dear half of the work.
     """
 
     record_types: Sequence[str] | None
-    buckets: Sequence[Bucket]
+    buckets: Sequence[str]
 
     def finish(self) -> Iterator[Record]:
         """Yield the events that needed to have seen every record.

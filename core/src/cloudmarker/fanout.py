@@ -116,6 +116,7 @@ def fan_out(
     *,
     stop: threading.Event,
     ready_at: ReadyAt | None = None,
+    eager: bool = False,
     interrupt: Callable[[], None] | None = None,
     name: str = "reader",
     join_s: float = JOIN_S,
@@ -135,6 +136,9 @@ def fan_out(
             when it may take one (as :func:`time.monotonic`; in the past if at once). It is asked between the steps of a
             job, too: one that has to wait for long should yield something, or take a step for nothing, so that its
             thread can go on with another job. It may not block.
+        eager: whether a step that gave something is followed by the next one at once. *ready_at* is then asked before
+            the first step and after one that gave nothing, an empty result, which is not handed on: for jobs that know
+            best when they have to wait, and whose last steps ask the server for nothing.
         interrupt: ends the calls that jobs are blocked in; called once, after *stop* was set.
         name: what the names of the threads begin with.
         join_s: see :data:`JOIN_S`.
@@ -145,7 +149,7 @@ def fan_out(
     give_back_large_blocks()
     schedule: _Schedule[T] = _Schedule(jobs, ready_at)
     channel: _Channel[T] = _Channel(WAITING)
-    crew = _Crew(schedule, channel, threads, name)
+    crew = _Crew(schedule, channel, threads, name, eager=eager)
     try:
         crew.begin()
         yield from channel
@@ -277,13 +281,13 @@ class _Schedule(Generic[T]):
             self._changed.notify()
             self.wanted()
 
-    def put_back(self, job: Job[T]) -> bool:
-        """Take the *job* back if it may not go on at once, and return whether that is so."""
+    def put_back(self, job: Job[T], *, at_once: bool = False) -> bool:
+        """Take the *job* back if it may not go on, and return whether that is so; *at_once*: its time has come."""
         with self._changed:
             if len(self._added) > BACKLOG:
                 self._held.append(job)
             else:
-                if self._ready_at is None:
+                if self._ready_at is None or at_once:
                     return False
                 at = self._ready_at(job.key, self._lanes[job.lane] - 1)
                 if at <= time.monotonic():
@@ -344,11 +348,12 @@ class _Schedule(Generic[T]):
 class _Crew(Generic[T]):
     """The threads: one more is started whenever a job is taken or added, up to the number given."""
 
-    def __init__(self, schedule: _Schedule[T], channel: _Channel[T], size: int, name: str) -> None:
+    def __init__(self, schedule: _Schedule[T], channel: _Channel[T], size: int, name: str, *, eager: bool) -> None:
         self._schedule = schedule
         self._channel = channel
         self._size = size
         self._name = name
+        self._eager = eager
         self._threads: list[threading.Thread] = []
         self._ended = False
         self._lock = threading.Lock()
@@ -396,12 +401,13 @@ class _Crew(Generic[T]):
                     result = job.step()
                 except StopIteration:
                     return
+                going_on = self._eager and bool(result)
                 if isinstance(result, Job):
                     self._schedule.add(result)
-                elif not self._channel.put(result):
+                elif (result or not self._eager) and not self._channel.put(result):
                     return
                 del result
-                kept = self._schedule.put_back(job)
+                kept = self._schedule.put_back(job, at_once=going_on)
                 if kept:
                     return
         finally:

@@ -22,7 +22,11 @@ def fingerprint(check_id: str, reference: str, discriminator: str = "") -> str:
         32 hexadecimal digits: the first half of the SHA-256 of the three, separated by NUL.
     """
     text = f"{check_id}\0{reference.casefold()}\0{discriminator}"
-    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    try:
+        data = text.encode()
+    except UnicodeEncodeError:
+        data = text.encode("utf-8", "surrogatepass")
+    return sha256(data).hexdigest()[:32]
 
 
 def finding(
@@ -59,7 +63,9 @@ def finding(
     cloud_type = source.get("cloud_type", "")
     reference = str(source.get("reference") or "")
     return {
-        "ext": {"cloud_type": cloud_type, "record_type": record_type, **(ext or {})},
+        "ext": {"cloud_type": cloud_type, "record_type": record_type, **ext}
+        if ext
+        else {"cloud_type": cloud_type, "record_type": record_type},
         "com": {
             "cloud_type": cloud_type,
             "record_type": record_type,

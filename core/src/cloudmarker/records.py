@@ -178,11 +178,10 @@ class Stamper:
         self._count += 1
         try:
             com = record["com"]
-            if com and self._names.isdisjoint(com) and next(reversed(record)) == "com":  # type: ignore[call-overload]
-                line = _encode(record)
-                # com is the last bucket: the line ends with its brace and the record's, and the stamps go before them
-                if type(com) is dict and type(record) is dict:
-                    return b'%b%b%d"}}' % (line[:-2], self._tail, self._count)
+            if type(com) is dict and type(record) is dict and [*record][-1] == "com":
+                if com and self._names.isdisjoint(com):
+                    # com is the last bucket: the line ends with its brace and the record's; the stamps go before them
+                    return b"".join((_encode(record)[:-2], self._tail, b'%d"}}' % self._count))
         except (*_REFUSALS, KeyError):
             pass
         try:

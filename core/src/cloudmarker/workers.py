@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cloudmarker.channel import BUCKETS, Decoder, Input, Output, Queue, QueueInput, QueueOutput, RecordBatch
-from cloudmarker.contracts import Bucket, Cloud, Event, Incomplete, Record, Store
+from cloudmarker.contracts import Cloud, Event, Incomplete, Record, Store
 from cloudmarker.coverage import State, coverage
 from cloudmarker.errors import PluginError, RecordError
 from cloudmarker.records import OriginType, Stamper
@@ -27,7 +27,7 @@ class Stopped(BaseException):
     """Raised inside a cloud plugin's ``read`` to stop it; not an Exception, so that plugins let it pass."""
 
 
-@dataclass
+@dataclass(slots=True)
 class Stop:
     """The request to stop reading, as the worker process hears it from a signal.
 
@@ -165,7 +165,7 @@ class Evaluator:
     plugin: Event
     producer: Producer
     record_types: frozenset[str] | None = field(init=False)
-    buckets: frozenset[Bucket] = field(init=False)
+    buckets: frozenset[str] = field(init=False)
     ended: bool = False
 
     def __post_init__(self) -> None:
@@ -219,7 +219,7 @@ class Evaluator:
 
 def run_events(evaluators: Sequence[Evaluator], source: Input) -> None:
     """Show every record to every event plugin that wants its type, decoding each record once; then end the outputs."""
-    buckets = frozenset[Bucket]().union(*(evaluator.buckets for evaluator in evaluators))
+    buckets = frozenset[str]().union(*(evaluator.buckets for evaluator in evaluators))
     decoder = Decoder(buckets)
     for batch in source.batches():
         for part, wanting in _parts(batch, evaluators):

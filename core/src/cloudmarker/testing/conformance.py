@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cloudmarker.channel import BUCKETS
+from cloudmarker.channel import BUCKETS, Decoder, RecordBatch
 from cloudmarker.contracts import Incomplete, Record
 from cloudmarker.errors import RecordError
 from cloudmarker.fields import Stamps, fields, validate
@@ -86,10 +86,10 @@ def _check_event(subject: Subject, extra: Sequence[Record]) -> None:
 def _evaluate(subject: Subject, records: Sequence[Record]) -> list[bytes]:
     """Return the events of a new plugin object for *records*, as JSON, in order."""
     plugin = subject.make()
-    buckets = getattr(plugin, "buckets", BUCKETS)
+    decoder = Decoder(getattr(plugin, "buckets", BUCKETS))
     found: list[list[bytes]] = []
     for record in subject.wanted(plugin, records) if records else ():
-        shown: Record = plain({bucket: part for bucket, part in record.items() if bucket in buckets})
+        (shown,) = decoder.records(RecordBatch("", [("", 1)], encode(record)))
         before = encode(shown)
         events = _yielded(subject, "eval()", plugin.eval, shown)
         found.append([_check_record(subject, "eval()", event, event=True) for event in events])

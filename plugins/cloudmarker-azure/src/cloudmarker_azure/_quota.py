@@ -14,6 +14,7 @@ https://learn.microsoft.com/azure/azure-resource-manager/management/request-limi
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
@@ -22,6 +23,9 @@ FIRST_REFILL = 1.0
 
 MEMORY_S = 60.0
 """Seconds of watching a bucket after which older ones begin to count less."""
+
+SPREAD = 1.3
+"""By how much longer, at most and at random, is waited for the first calls that come back to a bucket."""
 
 KIND_MEMORY_S = 10_000.0
 """The same for all buckets of a kind together."""
@@ -114,6 +118,7 @@ class Quota:
         self._kind = kind or Refill()
         self._gained = 0.0
         self._elapsed = 0.0
+        self._spread = random.uniform(1.0, SPREAD)  # noqa: S311  # nothing to guess here
 
     @property
     def refill(self) -> float:
@@ -126,11 +131,17 @@ class Quota:
         least, most = max(self._gained - 1, 0.0) / self._elapsed, (self._gained + 1) / self._elapsed
         return min(max(self._kind.per_s, least), max(most, least))
 
+    @property
+    def _pace(self) -> float:
+        """Calls per second that are counted on."""
+        # Until it has been seen to gain, others of its kind should find out before it does, or after.
+        return self.refill / (MARGIN if self._gained >= 1 else MARGIN * self._spread)
+
     def level(self, now: float) -> float:
         """Return how many calls are left."""
         if self._resets_at is not None:
             return self.capacity if now >= self._resets_at else self._level
-        return min(self._level + self.refill * (now - self._updated), max(self.capacity, self._level, 1.0))
+        return min(self._level + self._pace * (now - self._updated), max(self.capacity, self._level, 1.0))
 
     def spend(self, now: float) -> None:
         """Count a call that is sent."""
@@ -180,7 +191,8 @@ class Quota:
             return 0.0
         if self._resets_at is not None:
             return max(self._resets_at - now, 0.0)
-        return MARGIN * missing / self.refill if self.refill else math.inf
+        pace = self._pace
+        return missing / pace if pace else math.inf
 
 
 def _number(text: str) -> float | None:

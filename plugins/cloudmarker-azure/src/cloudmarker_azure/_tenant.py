@@ -82,6 +82,7 @@ def read_tenant(settings: Settings, plan: Plan) -> Iterator[Record]:
             settings.threads,
             stop=stop,
             ready_at=governor.ready_at,
+            eager=True,
             interrupt=interrupt,
             name="azure",
         )
