@@ -178,10 +178,10 @@ class Stamper:
         self._count += 1
         try:
             com = record["com"]
-            if type(com) is dict and type(record) is dict and [*record][-1] == "com":
-                if com and self._names.isdisjoint(com):
-                    # com is the last bucket: the line ends with its brace and the record's; the stamps go before them
-                    return b"".join((_encode(record)[:-2], self._tail, b'%d"}}' % self._count))
+            plain_dicts = type(com) is dict and type(record) is dict
+            if plain_dicts and com and [*record][-1] == "com" and self._names.isdisjoint(com):
+                # com is the last bucket: the line ends with its brace and the record's, and the stamps go before them
+                return b"".join((_encode(record)[:-2], self._tail, b'%d"}}' % self._count))
         except (*_REFUSALS, KeyError):
             pass
         try:
