@@ -1,7 +1,8 @@
 """Reading Azure: against a bare loop, against the SDK's models, under quotas, and a million records.
 
 A simulated tenant is read on the same machine, the simulator in a process of its own. Each way of reading is a process,
-too; its time is that from before its first import to its last record, so that loading a library counts.
+too; its time is that from before its first import to its last record, so that loading a library counts. All of them
+look for garbage as rarely as a worker of an audit does.
 
 - The plugin, through which all of it goes: login, subscriptions, lists, records, coverage, and a governor that is asked
   for every request. The bare loop is a session of `requests` and as many threads that read the same URLs, decode the

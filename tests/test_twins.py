@@ -20,6 +20,7 @@ from cloudmarker_simulators import AzureSimulator, GCPSimulator, twins
 
 ALWAYS = {
     "cloud_type": "it is another cloud",
+    "account": "a subscription of one, a project of the other",
     "reference": "it has another id",
     "location": "each has regions of its own, and Google Cloud zones in them",
 }
@@ -142,6 +143,7 @@ class Twins:
         self.pairs = [(pair["record_type"], pair["azure"].lower(), pair["gcp"].lower()) for pair in twins()]
         self.names = {azure: gcp for _, azure, gcp in self.pairs}
         ((subscription, project),) = [pair[1:] for pair in self.pairs if pair[0] == "scope"]
+        self.names[subscription.rpartition("/")[2]] = project.rpartition("/")[2]  # the accounts
         groups = {key[1] for key in self.index(azure) if key[0] == "scope" and key[1].startswith(f"{subscription}/")}
         self.names.update(dict.fromkeys(groups, project))  # a project is what a subscription with one group is
         for com in azure:

@@ -79,14 +79,15 @@ BAD = {
         "audit: {}\nzzz: 1\n",
         [
             "audit: unknown key 'audit'; did you mean 'audits'?",
-            "zzz: unknown key 'zzz'; the keys here are plugins, audits, run, logger, schedule, email, state",
+            "zzz: unknown key 'zzz'; the keys here are plugins, audits, run, logger, schedule, email, suppressions, "
+            "state, metrics, health",
         ],
     ),
     "unknown key of a plugin": (
         "plugins: {mockcloud: {parms: {}, host: localhost}}\n",
         [
             "plugins.mockcloud.parms: unknown key 'parms'; did you mean 'params'?",
-            "plugins.mockcloud.host: unknown key 'host'; the keys here are plugin, params",
+            "plugins.mockcloud.host: unknown key 'host'; the keys here are plugin, params, when",
         ],
     ),
     "unknown key of an audit": (
@@ -111,7 +112,8 @@ BAD = {
             "audits: expected a mapping, got null",
             "run: expected a list, got null; begin each of its entries with '- '",
             "logger: expected a mapping, got null",
-            'schedule: expected a time of day in quotes, from "00:00" to "23:59", got null',
+            'schedule: expected a time of day in quotes, from "00:00" to "23:59", a cron expression, or a list of '
+            "them, got null",
         ],
     ),
     "entries of the wrong type": (
@@ -149,18 +151,21 @@ BAD = {
     ),
     "an unquoted schedule that YAML takes for a number": (
         "schedule: 12:30\n",
-        ['schedule: expected a time of day in quotes, from "00:00" to "23:59", got a number'],
+        [
+            'schedule: expected a time of day in quotes, from "00:00" to "23:59", a cron expression, or a list of '
+            "them, got a number"
+        ],
     ),
     "a schedule that is no time": (
         "schedule: '24:00'\n",
-        ['schedule: expected a time of day in quotes, from "00:00" to "23:59"'],
+        ['schedule: \'24:00\' is not a time of day, from "00:00" to "23:59"'],
     ),
     "email": (
-        "email: {from_addr: a@b, to_addrs: [], port: '25', ssl_mode: tls, usrname: x, debug: yes, password: 5}\n",
+        "email: {from_addr: a@b, to_addrs: [], port: 'x', ssl_mode: tls, usrname: x, debug: yes, password: 5}\n",
         [
             "email: 'subject' is missing",
             "email.to_addrs: the list is empty; it needs at least one entry",
-            "email.port: expected a whole number, got text",
+            "email.port: expected a number from 0 to 65535",
             "email.ssl_mode: expected one of 'ssl', 'starttls', 'disable'",
             "email.usrname: unknown key 'usrname'; did you mean 'username'?",
             "email.password: expected text or null, got a whole number",
@@ -168,7 +173,7 @@ BAD = {
     ),
     "a port that is none": (
         "email: {from_addr: a, to_addrs: [b], subject: c, port: 70000}\n",
-        ["email.port: out of range: must be <= 65535"],
+        ["email.port: expected a number from 0 to 65535, got a number"],
     ),
     "state": (
         "state: {path: 5, dir: x}\n",
@@ -470,8 +475,14 @@ def test_loading_raises_all_problems():
     assert len(caught.value.problems) == 2
 
 
-def test_an_email_section_is_a_warning_as_no_mail_is_sent_yet(tmp_path):
+def test_an_email_section_has_a_warning_only_if_something_is_wrong_with_it(tmp_path):
     path = tmp_path / "c.yaml"
-    path.write_text("email: {from_addr: a@example.com, to_addrs: [b@example.com], subject: Audit}\n")
-    (warning,) = load([str(path)]).warnings
-    assert warning.startswith(f"{path}: email: this version sends no mail")
+    path.write_text("email: {from_addr: a@example.com, to_addrs: [b@example.com], subject: Audit, ca_cert: ca.pem}\n")
+    assert load([str(path)]).warnings == ()
+
+
+def test_the_section_of_the_old_example_is_told_its_name(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text("emailalert: {from_addr: a@example.com, to_addrs: [b@example.com], subject: Audit}\n")
+    (problem,) = check([str(path)]).problems
+    assert problem == f"{path}: emailalert: unknown key 'emailalert'; did you mean 'email'?"

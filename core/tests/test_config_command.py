@@ -42,15 +42,34 @@ def test_check_lists_every_problem_and_exits_with_2_warnings_first(run):
     lines = [line for line in result.stderr.splitlines() if "a.yaml" in line]
     assert [line.split(": ")[:3] for line in lines] == [
         ["Warning", "a.yaml", "token"],
-        ["a.yaml", "zzz", "unknown key 'zzz'; the keys here are plugins, audits, run, logger, schedule, email, state"],
+        [
+            "a.yaml",
+            "zzz",
+            "unknown key 'zzz'; the keys here are plugins, audits, run, logger, schedule, email, suppressions, "
+            "state, metrics, health",
+        ],
         [
             "a.yaml",
             "token",
-            "unknown key 'token'; the keys here are plugins, audits, run, logger, schedule, email, state",
+            "unknown key 'token'; the keys here are plugins, audits, run, logger, schedule, email, suppressions, "
+            "state, metrics, health",
         ],
-        ["a.yaml", "schedule", 'expected a time of day in quotes, from "00:00" to "23:59", got a number'],
+        [
+            "a.yaml",
+            "schedule",
+            'expected a time of day in quotes, from "00:00" to "23:59", a cron expression, or a list of '
+            "them, got a number",
+        ],
     ]
     assert "hunter2" not in result.output
+
+
+def test_check_finds_what_the_constructors_of_the_plugins_refuse(run):
+    ports = "plugins: {event: {plugin: firewallruleevent, params: {ports: [ssh]}}}\n"
+    write("a.yaml", ports + "audits: {mockaudit: {events: [event]}}\nrun: [mockaudit]\n")
+    result = run("-c", "a.yaml", "config", "check")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "plugins.event.params: ValueError: ports: " in result.stderr
 
 
 def test_check_of_a_missing_file(run):

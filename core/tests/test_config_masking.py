@@ -20,7 +20,7 @@ from cloudmarker.config.model import Layer
             "secret_key",
         ),
         *("api_key", "apiKey", "clientSecret", "X-API-Key", "access_key", "account_key", "private_key", "credentials"),
-        *("webhook", "webhook_url", "connection_string", "Authorization"),
+        *("routing_key", "webhook", "webhook_url", "connection_string", "Authorization"),
     ],
 )
 def test_a_key_that_holds_a_secret_is_known_by_its_name(key):
@@ -36,6 +36,12 @@ def test_a_key_that_holds_a_secret_is_known_by_its_name(key):
 )
 def test_a_key_about_a_secret_is_not_one(key):
     assert not is_secret_key(key)
+
+
+def test_not_everything_of_a_plugin_named_for_its_webhook_is_secret():
+    params = {"webhook_url": "https://example.com/x", "format": "teams"}
+    shown = mask({"webhookalert": {"plugin": "webhookalert", "params": params}})
+    assert shown == {"webhookalert": {"plugin": "webhookalert", "params": {"webhook_url": MASK, "format": "teams"}}}
 
 
 @pytest.mark.parametrize(

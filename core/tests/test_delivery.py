@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
+import msgspec
 import pytest
 from cloudmarker.channel import RecordBatch
-from cloudmarker.delivery import DELIVERED, Delivery, Item, Rejected, Retry, Verdict
+from cloudmarker.delivery import DELIVERED, Delivery, Item, Rejected, Retry, Verdict, record_ids
 from cloudmarker.errors import PluginError, RecordError, TooLargeError, TransientError
 from cloudmarker.records import decode, encode
 from cloudmarker.testing import MemoryRun, records
@@ -272,7 +275,7 @@ def test_a_record_that_is_put_off_for_too_long_is_left_and_the_others_go_on():
     for record in RECORDS[:20]:
         run.hand()
         delivery.write(record)
-    with pytest.raises(PluginError, match="1 records could not be delivered: shard 3 is red"):
+    with pytest.raises(PluginError, match="1 record could not be delivered: shard 3 is red"):
         delivery.finish()
     assert run.unanswered == {3}
     assert sum(run.waits) <= 60
@@ -305,7 +308,7 @@ def test_a_stop_bounds_the_time():
     delivery.begin(run)
     run.hand()
     delivery.write(RECORDS[0])
-    with pytest.raises(PluginError, match=r"1 records were still to be delivered when the audit was stopped"):
+    with pytest.raises(PluginError, match=r"1 record still to be delivered when the audit was stopped"):
         delivery.finish()
     assert sum(run.waits) < 15
 
@@ -317,12 +320,95 @@ def test_without_a_run_what_is_not_delivered_is_an_error_at_the_end():
     delivery = Delivery(Server(lambda item: Rejected("no") if item.position == 1 else DELIVERED))
     for record in RECORDS[:3]:
         delivery.write(record)
-    with pytest.raises(PluginError, match="1 records were rejected: no"):
+    with pytest.raises(PluginError, match="1 record rejected: no"):
         delivery.finish()
     fine = Delivery(Server())
     fine.write(RECORDS[0])
     fine.finish()
     assert fine.delivered == 1
+
+
+# Several batches under way
+
+
+class Slow:
+    """A server that answers when it is told to; it notes how many requests were under way at a time."""
+
+    def __init__(self) -> None:
+        self.requests: list[list[int]] = []
+        self.under_way = self.most = 0
+        self.go_on = threading.Event()
+        self.reached = threading.Event()
+        self.lock = threading.Lock()
+        self.faults: dict[int, Exception] = {}
+
+    def __call__(self, items: Sequence[Item]) -> Any:
+        return partial(self.take, [item.position for item in items])
+
+    def take(self, positions: list[int]) -> None:
+        with self.lock:
+            self.requests.append(positions)
+            self.under_way += 1
+            self.most = max(self.most, self.under_way)
+            fault = self.faults.pop(positions[0], None)
+            if self.under_way == 2:
+                self.reached.set()
+        if positions[0] > 0:  # the first is alone
+            assert self.go_on.wait(10)
+        with self.lock:
+            self.under_way -= 1
+        if fault:
+            raise fault
+
+
+def hand(delivery: Delivery, run: MemoryRun, count: int) -> None:
+    run.hand(count)
+    delivery.write_batch(RecordBatch("audit_cloud", [("mock", count)], b"\n".join(LINES[:count])))
+
+
+def test_no_more_batches_are_under_way_than_may_be_and_the_first_is_alone():
+    server = Slow()
+    run, delivery = MemoryRun(), Delivery(server, batch_records=2, parallel=2)
+    delivery.begin(run)
+    release = threading.Thread(target=lambda: (server.reached.wait(10), server.go_on.set()))
+    release.start()
+    hand(delivery, run, 11)
+    delivery.finish()
+    release.join()
+    assert server.requests[0] == [0, 1]
+    assert server.most == 2
+    assert sorted(server.requests) == [[0, 1], [2, 3], [4, 5], [6, 7], [8, 9], [10]]
+    assert run.confirmed == set(range(11))
+    assert run.unanswered == set()
+
+
+def test_a_batch_that_fails_beside_another_is_sent_again_alone():
+    server = Slow()
+    server.go_on.set()
+    server.faults = {2: TransientError("reset"), 6: TooLargeError("large")}
+    run, delivery = MemoryRun(), Delivery(server, batch_records=2, parallel=3)
+    delivery.begin(run)
+    hand(delivery, run, 12)
+    delivery.finish()
+    assert run.confirmed == set(range(12))
+    assert run.unanswered == set()
+    assert len(run.waits) == 1
+    assert [6] in server.requests
+
+
+def test_when_the_plugin_ends_what_was_delivered_beside_is_known():
+    server = Slow()
+    server.go_on.set()
+    server.faults = {2: PluginError("no access")}
+    run, delivery = MemoryRun(), Delivery(server, batch_records=2, parallel=3)
+    delivery.begin(run)
+    with pytest.raises(PluginError, match="no access"):
+        hand(delivery, run, 12)
+    delivery.finish()
+    sent = {position for positions in server.requests for position in positions}
+    assert run.confirmed == sent - {2, 3}
+    assert {2, 3} <= run.unanswered
+    assert not any(thread.name.startswith("delivery") for thread in threading.enumerate())
 
 
 # Whatever the server does
@@ -343,9 +429,10 @@ ANSWERS = st.one_of(
     batch_records=st.integers(1, 20),
     batch_bytes=st.integers(1, 12 * SIZE),
     sizes=st.lists(st.integers(1, 12), min_size=1, max_size=8),
+    parallel=st.integers(1, 3),
 )
 def test_every_record_has_one_answer_and_none_is_confirmed_that_the_server_does_not_have(
-    plan, batch_records, batch_bytes, sizes
+    plan, batch_records, batch_bytes, sizes, parallel
 ):
     answers = iter(plan)
     stored: list[int] = []
@@ -369,8 +456,10 @@ def test_every_record_has_one_answer_and_none_is_confirmed_that_the_server_does_
                 stored.append(item.position)
         return verdicts
 
-    run, delivery = MemoryRun(), Delivery(send, batch_records=batch_records, batch_bytes=batch_bytes)
-    delivery.begin(run)
+    delivery = Delivery(
+        lambda items: partial(send, items), batch_records=batch_records, batch_bytes=batch_bytes, parallel=parallel
+    )
+    delivery.begin(run := MemoryRun())
     total = 0
     for size in sizes:
         run.hand(size)
@@ -384,6 +473,30 @@ def test_every_record_has_one_answer_and_none_is_confirmed_that_the_server_does_
     assert run.confirmed.isdisjoint(run.rejected)
     assert run.confirmed <= set(stored)
     assert (delivery.delivered, delivery.rejected, delivery.left) == (len(run.confirmed), len(run.rejected), 0)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 5) | st.text(st.sampled_from('a"\\{}[],:com'), max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["com", "a", ',"com":{']), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+@given(buckets=st.permutations(["raw", "ext", "com"]), values=st.tuples(JSON, JSON), more=JSON)
+def test_com_is_found_wherever_it_is_and_whatever_is_beside_it(buckets, values, more):
+    com = {"record_id": "mine", "com": more, "record_type": "mock"}
+    bucket = dict(zip(("raw", "ext"), values, strict=True)) | {"com": com}
+    record = {name: bucket[name] for name in buckets}
+    for whole in (record, {"com": com}, {"a": {"record_id": "other", "com": {"record_id": "other"}}, "com": com}):
+        item = Item(encode(whole), 0)
+        assert (item.com, item.record_id, record_ids([item])) == (com, "mine", ["mine"])
+        found, pieces = item.com_first(msgspec.json.Decoder(dict[str, Any]))
+        assert (found, decode(b"".join(pieces))) == (com, whole)
+    for without in ({"a": {"record_id": "other"}}, {"raw": {"com": com, "b": {"com": com}}}):
+        with pytest.raises(msgspec.DecodeError):
+            Item(encode(without), 0).com  # noqa: B018
 
 
 def test_items_decode_what_their_lines_hold():

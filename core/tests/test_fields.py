@@ -13,6 +13,7 @@ from cloudmarker.fields import (
     ComputeCom,
     CoverageCom,
     EventCom,
+    EventStamps,
     FirewallRuleCom,
     ScopeCom,
     Stamps,
@@ -26,6 +27,7 @@ SCOPE: ScopeCom = {
     "cloud_type": "example",
     "record_type": "scope",
     "reference": "example/1",
+    "account": "one",
     "name": "one",
     "location": None,
     "tags": {"owner": "someone"},
@@ -65,7 +67,8 @@ def test_names_are_lower_case_with_underscores():
 def test_stamps_are_in_every_record_type_and_not_for_plugins_to_set():
     for shape in RECORD_TYPES.values():
         stamps = {name: field for name, field in fields(shape).items() if not field.required}
-        assert stamps == dict(fields(Stamps))
+        of_findings = fields(EventStamps) if "fingerprint" in fields(shape) else {}
+        assert stamps == {**fields(Stamps), **of_findings}
 
 
 def test_fields_describe_type_null_choices_unit_and_meaning():
@@ -125,8 +128,8 @@ def test_every_record_has_cloud_type_record_type_and_reference(name):
 
 
 def test_an_event_of_any_record_type_has_the_event_fields():
-    missing = ["severity", "check_id", "fingerprint", "description", "recommendation"]
-    assert validate(BASE, event=True) == [f"com.{name} is missing" for name in missing]
+    missing = ["account", "severity", "check_id", "fingerprint", "description", "recommendation"]
+    assert sorted(validate(BASE, event=True)) == sorted(f"com.{name} is missing" for name in missing)
     event = {**BASE, **dict.fromkeys(missing, "x"), "severity": "dreadful"}
     assert validate(event, event=True) == [
         "com.severity must be one of critical, high, medium, low, info, not 'dreadful'"

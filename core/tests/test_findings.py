@@ -14,7 +14,7 @@ ARGUMENTS = {
     "description": "The gadget is open.",
     "recommendation": "Close it.",
 }
-RECORD = {"com": {"cloud_type": "example", "record_type": "gadget", "reference": "Example/1"}}
+RECORD = {"com": {"cloud_type": "example", "record_type": "gadget", "reference": "Example/1", "account": "one"}}
 
 
 def test_a_fingerprint_is_half_of_the_sha256_of_its_three_parts():
@@ -42,6 +42,7 @@ def test_a_finding_is_a_valid_event_about_its_record():
             "cloud_type": "example",
             "record_type": "gadget_event",
             "reference": "Example/1",
+            "account": "one",
             "check_id": "gadget_is_open",
             "severity": "high",
             "fingerprint": fingerprint("gadget_is_open", "Example/1", "22"),

@@ -13,6 +13,7 @@ RULE = {
     "cloud_type": "azure",
     "record_type": "firewall_rule",
     "reference": "/subscriptions/s/rules/r",
+    "account": "s",
     "name": "r",
     "location": "westeurope",
     "tags": {},
@@ -37,6 +38,7 @@ RULE = {
     "target_tags": [],
     "target_identities": [],
     "target_networks": [],
+    "target_type": "machine",
 }
 MISSING = object()
 
@@ -71,6 +73,7 @@ def test_an_event_names_rule_ports_and_remedy():
         "cloud_type": "azure",
         "record_type": "firewall_rule_event",
         "reference": RULE["reference"],
+        "account": "s",
         "check_id": "firewall_rule_exposes_ports",
         "severity": "high",
         "fingerprint": fingerprint("firewall_rule_exposes_ports", RULE["reference"]),

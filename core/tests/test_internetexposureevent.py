@@ -126,6 +126,7 @@ def test_an_event_says_where_and_on_which_ports_and_what_opens_them():
         "cloud_type": "example",
         "record_type": "internet_exposure_event",
         "reference": "vm",
+        "account": "sample",
         "check_id": "machine_reachable_from_the_internet",
         "severity": "high",
         "fingerprint": fingerprint("machine_reachable_from_the_internet", "vm"),
@@ -418,6 +419,15 @@ def test_a_rule_of_a_network_may_be_for_some_machines_only(aim, vm, ports):
     assert tcp(in_network(*denied, vm=vm)) == (["22"] if ports is None else None)
 
 
+def test_rules_for_load_balancers_are_not_those_of_machines():
+    policy = firewall("policy", networks=["net"])
+    rules = {"firewall": "policy", "network": None, "target_type": "load_balancer", "priority": 1}
+    assert tcp(in_network(policy, rule(**rules))) is None
+    assert tcp(in_network(policy, rule(**rules, access="deny"), net_rule("open"))) == ["22"]
+    assert tcp(in_network(policy, rule(**{**rules, "target_type": "machine"}))) == ["22"]
+    assert tcp(in_network(policy, rule(**{**rules, "target_type": MISSING}))) == ["22"]
+
+
 @pytest.mark.parametrize(
     ("aim", "vm"),
     [
@@ -588,7 +598,7 @@ def test_the_address_of_a_load_balancer_may_want_a_firewall():
     assert tcp(coms) == ["*"]
 
 
-@pytest.mark.parametrize("between", ["backend_service", "target_pool", "load_balancer"])
+@pytest.mark.parametrize("between", ["backend_service", "backend_pool", "load_balancer"])
 def test_from_a_forwarding_rule_by_a_service_to_a_group_to_its_machines(between):
     service = {**balancer("service", backends=["Group"]), "record_type": between, "scheme": "internal"}
     coms = in_network(net_rule(), service, vm={"public_addresses": [], "compute_group": "gROUP"})
@@ -597,6 +607,32 @@ def test_from_a_forwarding_rule_by_a_service_to_a_group_to_its_machines(between)
     assert (one["exposed_tcp_ports"], one["load_balancers"]) == (["22"], ["lb"])
     assert tcp(coms) is None
     assert tcp([*coms, {**lb, "layer": "application"}]) is None
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_a_machine_in_a_group_that_others_put_it_into_is_reached_by_the_group(listed):
+    group = [com("backend_pool", "group")] if listed else []
+    entry = com("backend", "group", backend_pool="GROUP", machine="VM")
+    coms = in_network(net_rule(), *group, entry, vm={"public_addresses": []})
+    service = {**balancer("service", backends=["group"]), "record_type": "backend_service", "scheme": "internal"}
+    assert tcp(coms) is None
+    for lb in ([balancer(backends=["group"])], [service, balancer(backend_pools=["service"])]):
+        assert only([*coms, *lb])["load_balancers"] == ["lb"]
+    assert tcp([*coms, balancer(backends=["group"], layer="application")]) is None
+    assert tcp([*coms, balancer(backends=["group"], scheme="internal")]) is None
+
+
+def test_a_pool_leads_to_the_pool_that_stands_in_for_it():
+    pools = [com("backend_pool", "a", backend_pools=["b"]), com("backend_pool", "b", backends=["vm"])]
+    coms = in_network(net_rule(), *pools, vm={"public_addresses": []})
+    assert tcp([*coms, balancer(backend_pools=["a"])]) == ["22"]
+
+
+@pytest.mark.parametrize("entry", [{"machine": None}, {"machine": None, "address": "10.0.0.5"}, {"machine": "other"}])
+def test_entries_of_a_group_that_are_something_else_lead_nowhere(entry):
+    own = {"backend_pool": "group", **entry}
+    coms = in_network(net_rule(), com("backend", "group", **own), vm={"public_addresses": [], "location": "z"})
+    assert tcp([*coms, balancer(backends=["group"], location="z")]) is None
 
 
 def test_services_in_a_circle_end():
@@ -624,7 +660,12 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=5,
 )
-FULL = [*on_interface(rule(), balancer(backends=["nic"])), *in_network(net_rule(), vm={"reference": "vm2"})]
+FULL = [
+    *on_interface(rule(), balancer(backends=["nic"], backend_pools=["pool"])),
+    *in_network(net_rule(), vm={"reference": "vm2"}),
+    com("backend_pool", "pool"),
+    com("backend", "pool", backend_pool="pool", machine="vm2"),
+]
 
 
 @given(st.integers(0, len(FULL) - 1), st.sampled_from(sorted({name for one in FULL for name in one})), VALUES)

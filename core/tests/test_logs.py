@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 from cloudmarker import logs
 from cloudmarker.errors import ConfigError
+from cloudmarker.text import visible
 
 
 @pytest.fixture
@@ -101,6 +103,90 @@ def test_console_and_file_get_the_same_records(audit):
     text, done = audit
     assert "acme.loud says info" in done.stdout
     assert text.count("acme.loud says info") == 1
+
+
+# JSON
+
+
+@pytest.fixture(scope="module")
+def json_audit(tmp_path_factory, command_in) -> list[dict[str, Any]]:
+    """Run the same audit with the JSON formatter; return what the lines of the log file hold."""
+    command = command_in(tmp_path_factory.mktemp("logs"))
+    command.configure(
+        {"cloud": {"plugin": "hostile_plugins.LoggingCloud"}},
+        logger={
+            "formatters": {"json": {"class": "cloudmarker.logs.JSONFormatter"}},
+            "handlers": {"file": {"formatter": "json"}},
+        },
+    )
+    done = command.run("-n")
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in command.log.read_text().splitlines()]
+
+
+def test_every_line_is_one_object_with_the_same_keys_first(json_audit):
+    assert len(json_audit) > 10
+    for line in json_audit:
+        assert list(line)[:6] == ["time", "level", "logger", "message", "process", "source"]
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["time"])
+
+
+def test_what_a_worker_logs_says_of_which_audit_and_plugin_it_is(json_audit):
+    (line,) = [line for line in json_audit if line["message"] == "acme.loud says warning"]
+    assert (line["level"], line["logger"], line["audit"], line["worker"]) == ("WARNING", "acme.loud", "a", "a_cloud")
+    (start,) = [line for line in json_audit if line["message"].startswith("a_cloud: started")]
+    assert line["process"] == start["process"]
+    own = [line for line in json_audit if line["logger"] == "cloudmarker.manager"]
+    assert own
+    assert not any("worker" in line for line in own)
+
+
+def test_a_traceback_stays_in_the_line_of_its_record(json_audit):
+    (line,) = [line for line in json_audit if line["message"] == "with a traceback"]
+    assert line["exception"].startswith("Traceback (most recent call last):\n")
+    assert line["exception"].endswith("KeyError: 'the cause'")
+    (line,) = [line for line in json_audit if line["message"] == "with a stack"]
+    assert line["stack"].startswith("Stack (most recent call last):")
+
+
+@pytest.mark.parametrize("how", [{"class": "cloudmarker.logs.JSONFormatter"}, {"()": "cloudmarker.logs.JSONFormatter"}])
+def test_the_formatter_is_named_as_any_other(how, logging_state, capsys):
+    logs.configure(
+        {
+            "version": 1,
+            "disable_existing_loggers": False,
+            "formatters": {"json": how},
+            "handlers": {
+                "console": {"class": "logging.StreamHandler", "formatter": "json", "stream": "ext://sys.stdout"}
+            },
+            "root": {"level": "INFO", "handlers": ["console"]},
+        }
+    )
+    logging.getLogger("acme.json").info("with %s", "words")
+    line = json.loads(capsys.readouterr().out)
+    assert (line["logger"], line["level"], line["message"], line["process"]) == (
+        "acme.json",
+        "INFO",
+        "with words",
+        os.getpid(),
+    )
+
+
+@pytest.mark.parametrize("message", ["", "one\ntwo", "\x1b[2J", "\u202e", "\ud800", '"quoted"', "\u2028"])
+def test_any_message_is_one_line_that_a_terminal_does_not_act_on(message):
+    record = logging.LogRecord("acme", logging.INFO, __file__, 1, message, None, None)
+    line = logs.JSONFormatter().format(record)
+    assert line.isprintable()
+    assert json.loads(line)["message"] == visible(message, keep="\n")
+
+
+def test_an_exception_of_this_process_is_in_the_line_too(caplog):
+    try:
+        raise ValueError("bad")  # noqa: TRY301
+    except ValueError:
+        logging.getLogger("acme.json").exception("oh")
+    line = json.loads(logs.JSONFormatter().format(caplog.records[-1]))
+    assert line["exception"].endswith("ValueError: bad")
 
 
 # Crossing
@@ -193,6 +279,15 @@ def test_a_configuration_is_not_changed_when_the_console_moves(logging_state, ca
     logging.getLogger("acme").info("hello")
     assert capsys.readouterr() == ("", "hello\n")
     assert stream["stream"] == "ext://sys.stdout"
+
+
+def test_a_handler_of_an_earlier_file_is_taken_back_with_null(logging_state, tmp_path):
+    config = file_config(tmp_path / "log")
+    config["handlers"] = {"file": None, "other": {"class": "logging.FileHandler", "filename": str(tmp_path / "other")}}
+    config["root"]["handlers"] = ["other"]
+    logs.configure({**config, "formatters": {"simple": None}, "loggers": {"acme.none": None}})
+    logging.getLogger("acme.null").info("hello")
+    assert [path.name for path in tmp_path.iterdir()] == ["other"]
 
 
 def test_the_workers_get_the_levels_that_are_set():

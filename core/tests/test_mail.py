@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
+import re
 import smtplib
 import socket
 import ssl
@@ -15,7 +16,8 @@ from email import message_from_bytes, policy
 import pytest
 import trustme
 from aiosmtpd.smtp import SMTP, AuthResult
-from cloudmarker.mail import send_email
+from cloudmarker.errors import PluginError, TransientError
+from cloudmarker.mail import Attachment, Server, classified, compose, connected, send_email, size_limit
 
 SENDER = "Cloudmarker <cloudmarker@example.com>"
 
@@ -44,9 +46,9 @@ class Mailbox:
 
 
 @contextmanager
-def smtp_server(tls=None, **options):
+def smtp_server(tls=None, mailbox=None, **options):
     """Serve SMTP on a free port of 127.0.0.1, over TLS if *tls* is an SSL context; yield port and mailbox."""
-    mailbox, loop = Mailbox(), asyncio.new_event_loop()
+    mailbox, loop = mailbox or Mailbox(), asyncio.new_event_loop()
     server = loop.run_until_complete(
         loop.create_server(lambda: SMTP(mailbox, loop=loop, hostname="localhost", **options), "127.0.0.1", 0, ssl=tls)
     )
@@ -211,7 +213,7 @@ def test_recipients_that_the_server_refuses_are_returned_and_logged(caplog):
         refused = send(port, ssl_mode="disable", to_addrs=["user1@example.com", "nobody@example.com"])
     assert refused == {"nobody@example.com": (550, b"no such user")}
     assert mailbox.envelopes[0].rcpt_tos == ["user1@example.com"]
-    assert "nobody@example.com: 550 no such user" in caplog.text
+    assert "the recipient nobody@example.com was refused: 550 no such user" in caplog.text
 
 
 def test_a_message_that_nobody_gets_is_an_error():
@@ -255,3 +257,94 @@ def test_host_and_port_have_the_documented_defaults(monkeypatch, ssl_mode, port)
 def test_a_server_that_says_nothing_is_not_waited_for_forever(ssl_mode):
     with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(OSError, match="timed out"):
         send(silent.getsockname()[1], ssl_mode=ssl_mode, timeout_s=0.1)
+
+
+def test_a_message_may_have_html_and_attachments_and_headers_of_its_own():
+    message = compose(
+        SENDER,
+        ["user1@example.com"],
+        "Alert",
+        "plain\n",
+        "<p>rich</p>\n",
+        [Attachment("table.csv", b"a,b\r\n", "text/csv"), Attachment("blob", b"\0\1")],
+        {"Message-ID": "<one@example.com>", "Auto-Submitted": "auto-generated"},
+    )
+    parsed = message_from_bytes(message.as_bytes().replace(b"\r\n", b"\n"), policy=policy.default)
+    assert parsed["Message-ID"] == "<one@example.com>"
+    assert parsed["Auto-Submitted"] == "auto-generated"
+    assert parsed.get_body(("plain",)).get_content() == "plain\n"
+    assert parsed.get_body(("html",)).get_content() == "<p>rich</p>\n"
+    files = {part.get_filename(): part for part in parsed.iter_attachments()}
+    assert files["table.csv"].get_content_type() == "text/csv"
+    assert [part.get_payload(decode=True) for part in files.values()] == [b"a,b\r\n", b"\0\1"]
+
+
+def test_the_password_is_not_in_what_a_server_looks_like():
+    assert "secret-word" not in repr(Server(username="user", password="secret-word"))
+
+
+@pytest.mark.parametrize(("limit", "said"), [(12_345, 12_345), (None, None), (0, None)])
+def test_the_size_limit_is_the_one_that_the_server_announces(limit, said):
+    with smtp_server(data_size_limit=limit) as (port, _), connected(Server(port=port, ssl_mode="disable")) as smtp:
+        assert size_limit(smtp) == said
+
+
+SERVER = Server("smtp.example.com", 25, "disable")
+
+
+@pytest.mark.parametrize(
+    ("failure", "meaning", "message"),
+    [
+        (ConnectionRefusedError(111, "Connection refused"), TransientError, "Connection refused"),
+        (TimeoutError("timed out"), TransientError, "timed out"),
+        (socket.gaierror(socket.EAI_AGAIN, "try again"), TransientError, "try again"),
+        (socket.gaierror(socket.EAI_NONAME, "not known"), PluginError, "not known"),
+        (smtplib.SMTPServerDisconnected("gone"), TransientError, "the connection broke: gone"),
+        (smtplib.SMTPConnectError(421, b"busy"), TransientError, "421 busy"),
+        (smtplib.SMTPDataError(451, b"later\nor never"), TransientError, "451 later or never"),
+        (smtplib.SMTPDataError(554, b"no"), PluginError, "554 no"),
+        (smtplib.SMTPDataError(-1, b""), TransientError, "it answered"),
+        (smtplib.SMTPSenderRefused(550, b"no \x1b[2J", "a@b"), PluginError, r"550 no \x1b[2J"),
+        (smtplib.SMTPAuthenticationError(535, b"no"), PluginError, "the login was refused: 535 no"),
+        (smtplib.SMTPAuthenticationError(454, b"later"), TransientError, "the login was refused: 454 later"),
+        (smtplib.SMTPRecipientsRefused({"a@b": (550, b"no")}), PluginError, "a@b was refused: 550 no"),
+        (smtplib.SMTPRecipientsRefused({"a@b": (550, b""), "c@d": (450, b"")}), TransientError, "c@d was refused"),
+        (smtplib.SMTPNotSupportedError("no STARTTLS"), PluginError, "no STARTTLS"),
+        (ssl.SSLEOFError(8, "EOF"), TransientError, "EOF"),
+        (ssl.SSLError(1, "WRONG_VERSION"), PluginError, "another ssl_mode"),
+        (ValueError("a header with a line break"), PluginError, "a header with a line break"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+def test_each_failure_means_that_another_attempt_may_help_or_that_none_will(failure, meaning, message):
+    with pytest.raises(meaning, match=re.escape(message)), classified(SERVER):
+        raise failure
+
+
+def test_a_certificate_file_that_cannot_be_used_is_named(tmp_path):
+    (tmp_path / "empty.pem").write_text("nothing")
+    for name, message in (("none.pem", "No such file"), ("empty.pem", "a file of certificates")):
+        server = Server("127.0.0.1", 1, ca_cert=str(tmp_path / name))
+        with pytest.raises(PluginError, match=message), classified(server), connected(server):
+            pass
+
+
+def test_the_other_kind_of_tls_is_suggested(tls, ca_cert):
+    with smtp_server() as (port, _):
+        server = Server("localhost", port, "ssl", ca_cert=ca_cert)
+        with (
+            pytest.raises(PluginError, match="does this port want another ssl_mode"),
+            classified(server),
+            connected(server),
+        ):
+            pass
+
+
+def test_what_a_server_says_to_a_goodbye_does_not_matter():
+    class Rude(Mailbox):
+        async def handle_QUIT(self, server, session, envelope):  # noqa: N802
+            return "550 stay"
+
+    with smtp_server(mailbox=Rude()) as (port, mailbox):
+        assert send(port, ssl_mode="disable") == {}
+    assert len(mailbox.envelopes) == 1

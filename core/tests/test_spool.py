@@ -20,6 +20,7 @@ from cloudmarker.channel import FanOut, Pipe, PipeInput
 from cloudmarker.records import encode
 from cloudmarker.spool import Found, Owner, Spool, append, spools, spools_of
 from cloudmarker.testing import records
+from cloudmarker.when import Wanted
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -242,7 +243,7 @@ def test_what_was_on_its_way_counts_once(tmp_path):
     append(spool.part_from("a_cloud (cloud)"), data(12))
     append(spool.part_from("a_other (cloud)"), data(21, 22))
     assert spool.has_leftovers()
-    assert spool.recover(None) == Found(delivered=4, rejected=1, unwanted=0, spooled=11)
+    assert spool.recover(Wanted(None).wants) == Found(delivered=4, rejected=1, unwanted=0, spooled=11)
     assert sorted(left(spool.path)) == [5, 6, 7, 8, 9, 10, 11, 12, 20, 21, 22]
 
 
@@ -253,7 +254,7 @@ def test_what_the_store_does_not_want_is_not_kept_for_it(tmp_path):
     journal.skip(7)
     other = encode(records.stamped(records.scope())[0])
     append(spool.part_from("a_cloud (cloud)"), other + b"\n" + data(1))
-    assert spool.recover({"mock"}) == Found(delivered=0, rejected=0, unwanted=8, spooled=2)
+    assert spool.recover(Wanted({"mock"}).wants) == Found(delivered=0, rejected=0, unwanted=8, spooled=2)
 
 
 # Handing over
@@ -376,7 +377,7 @@ def test_every_moment_of_death_leaves_each_record_in_one_place(tmp_path):
             journal.receive(batch.data, batch.count)
         way.die()
         way.out.settle()
-        found = spool.recover(None)
+        found = spool.recover(Wanted(None).wants)
         assert (found.spooled, sorted(left(spool.path))) == (20, list(range(20)))
         spool.remove()
 

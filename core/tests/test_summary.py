@@ -235,3 +235,19 @@ def test_nothing_at_all_is_said_plainly():
 )
 def test_durations_have_a_unit(seconds, text):
     assert f" in {text}\n" in changed(duration_s=seconds)
+
+
+def test_what_an_alert_displays_is_in_place_of_the_listed_findings():
+    display = "severity  finding\nhigh      Port 22\nhighly    odd\nand 1 more"
+    worker = WorkerResult("daily_console", "console", "alert", "ok", delivery=Delivery(3, 3), display=display)
+    result = dataclasses.replace(RESULT, workers=(*RESULT.workers, worker))
+    plain = render([result])
+    assert f"  info                                                1\n\n{display}\n\nCoverage" in plain
+    assert "//compute.googleapis.com/projects/p/global/firewalls/rule-22" not in plain
+    assert "[red]high[/]      Port 22\nhighly    odd" in render([result], lambda text, colour: f"[{colour}]{text}[/]")
+
+
+def test_what_an_alert_displays_does_nothing_to_the_terminal():
+    worker = WorkerResult("daily_console", "console", "alert", "ok", delivery=Delivery(), display=f"high {EVIL}")
+    text = render([dataclasses.replace(RESULT, workers=(worker,))])
+    assert all(char.isprintable() or char == "\n" for char in text)

@@ -392,6 +392,11 @@ class PathOutputs(GoodStore):
         return [self.path]
 
 
+class BytesDisplay(GoodStore):
+    def display(self):
+        return b"high"
+
+
 BROKEN_STORES = [
     (Refusing, "Refusing.write() refused an ordinary compute record: no machines here"),
     (Failing, "Failing.write() raised OSError: disk full"),
@@ -401,6 +406,7 @@ BROKEN_STORES = [
     (ReplacingOnAbort, "ReplacingOnAbort.abort() replaced the complete"),
     (OtherBatches, "OtherBatches.write_batch() and write() of the same records give different outputs"),
     (PathOutputs, "PathOutputs.outputs() must give strings"),
+    (BytesDisplay, "BytesDisplay.display() must give a string"),
 ]
 
 

@@ -706,6 +706,25 @@ def test_a_store_that_cannot_name_its_outputs_has_delivered_all_the_same():
     assert (report.outcome, report.accepted, report.errors, report.outputs) == ("ok", 5, 1, [])
 
 
+def test_what_an_alert_displays_is_reported_up_to_a_bound():
+    class Shown(Whole):
+        def display(self) -> str:
+            return "high  Port 22\n" + "x" * 200_000
+
+    report, _ = store(Shown(), *GIVEN)
+    assert report.snapshot().display.startswith("high  Port 22\nxxx")
+    assert len(report.display) == 100_000
+
+
+def test_an_alert_that_cannot_display_anything_has_delivered_all_the_same():
+    class Lost(Whole):
+        def display(self) -> str:
+            raise RuntimeError("no terminal")
+
+    report, _ = store(Lost(), *GIVEN)
+    assert (report.outcome, report.accepted, report.errors, report.display) == ("ok", 5, 1, "")
+
+
 def test_errors_of_one_type_are_logged_ten_times_and_counted_always(caplog):
     class Refusing(Bare):
         def write(self, record: Any) -> None:

@@ -6,6 +6,8 @@ import json
 import signal
 import subprocess
 import time
+from email import message_from_bytes, policy
+from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
@@ -156,6 +158,44 @@ def test_files_in_the_home_directory(followed):
     terminal = followed("store-plugins/filestore")
     assert not terminal.output.exists()
     assert len(json.loads((terminal.home / "cloudmarker" / "mockaudit_mockcloud.json").read_text())) == 10
+
+
+def test_one_slack_message_for_each_recipient_and_a_file_with_the_events(followed):
+    inbox = followed("alert-plugins/slackalert").cwd / "inbox"
+    messages = [json.loads(line) for line in (inbox / "messages.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [message["to"] for message in messages] == ["user1@example.com", "user2@example.com", "#security"]
+    assert all(message["text"].startswith("Attention - Cloudmarker Alert: 4 findings") for message in messages)
+    lines = (inbox / "mockaudit-findings.jsonl").read_text(encoding="utf-8").splitlines()
+    assert record_types([json.loads(line) for line in lines]) == ["mock_event"] * 4
+
+
+def mails(terminal: Terminal) -> list[EmailMessage]:
+    return [
+        message_from_bytes(path.read_bytes(), policy=policy.default)
+        for path in sorted((terminal.cwd / "mail").iterdir())
+    ]
+
+
+def test_the_mock_events_come_as_one_mail(followed):
+    terminal = followed("alert-plugins/emailalert")
+    (mail,) = mails(terminal)
+    assert (mail["From"], mail["To"]) == (
+        "Cloudmarker <cloudmarker@example.com>",
+        "user1@example.com, user2@example.com",
+    )
+    attached = {part.get_filename(): part for part in mail.iter_attachments()}
+    lines = attached["findings.jsonl"].get_payload(decode=True).splitlines()
+    assert [json.loads(line) for line in lines] == records(terminal, "mockaudit_mockevent")
+    assert "3 is a multiple of 3." in mail.get_body(("plain",)).get_content()
+    assert "3 is a multiple of 3." in mail.get_body(("html",)).get_content()
+
+
+def test_one_audit_makes_four_mails_about_itself(followed):
+    found = mails(followed("framework/email"))
+    assert len(found) == 2 + 2 * 1
+    ended = found[2].get_body(("plain",)).get_content()
+    for words in ("Audit mockaudit", "COMPLETE in ", "Records read: 10", "Findings: 4", "Coverage"):
+        assert words in ended
 
 
 def test_the_log_where_the_logger_says(followed):

@@ -140,6 +140,22 @@ def test_policies_are_read_by_post_and_by_get(google, project):
     assert google.call(f"/v3/{organization}:getIamPolicy", method="POST", data=b"{}")[1]["bindings"]
 
 
+def test_what_is_in_a_group_is_listed_by_post(google, project):
+    for collection, method, where in (
+        ("instanceGroups", "listInstances", "zones"),
+        ("networkEndpointGroups", "listNetworkEndpoints", "zones"),
+        ("networkEndpointGroups", "listNetworkEndpoints", "global"),
+    ):
+        pages = google.pages(f"/compute/v1/projects/{project}/aggregated/{collection}")
+        held = [part for page in pages for place, part in page["items"].items() if place.startswith(where)]
+        group = next(group for part in held for group in part.get(collection, []) if group["size"])
+        path = group["selfLink"].removeprefix("https://www.googleapis.com") + f"/{method}"
+        status, body, _ = google.call(f"{path}?maxResults=500", method="POST", data=b"{}")
+        assert (status, len(body["items"])) == (200, group["size"])
+        assert google.call(path)[0] == 404
+    assert google.simulator.refused == 0
+
+
 def test_lists_of_all_locations_have_those_of_each(google, project):
     for path, key in (
         ("/v1/projects/%s/locations/%s/clusters", "clusters"),

@@ -61,6 +61,7 @@ def cloudmarker_commands() -> Iterable[CommandSpec]:
     """Return core's subcommands."""
     return (
         CommandSpec("run", "cloudmarker.cli.run:run", "Run audits now and show a summary."),
+        CommandSpec("diff", "cloudmarker.cli.diff:diff", "Show what changed between two runs of an audit."),
         CommandSpec("replay", "cloudmarker.cli.replay:replay", "Deliver what an earlier run could not deliver."),
         CommandSpec("plugins", "cloudmarker.cli.plugins:plugins", "List, describe, check and start plugins."),
         CommandSpec("config", "cloudmarker.cli.config:config", "Check and show the configuration."),

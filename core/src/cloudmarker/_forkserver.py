@@ -6,10 +6,15 @@ another core while this process loads the same and reads the configuration.
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
+import sys
 import tempfile
+from collections.abc import Iterator
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext
+from types import ModuleType
+from typing import Any
 
 from cloudmarker.errors import ConfigError
 
@@ -43,3 +48,15 @@ def start() -> None:
             f"{_LONGEST_TMPDIR} characters, such as /tmp (it is {tempfile.gettempdir()})"
         )
     forkserver.ensure_running()
+
+
+@contextlib.contextmanager
+def main_module_left_alone() -> Iterator[None]:
+    """Keep workers from importing the program's main module: a script without a ``__main__`` guard would run again."""
+    module: ModuleType = sys.modules["__main__"]
+    saved: dict[str, Any] = {name: vars(module).pop(name) for name in ("__file__", "__spec__") if name in vars(module)}
+    module.__spec__ = None
+    try:
+        yield
+    finally:
+        vars(module).update(saved)

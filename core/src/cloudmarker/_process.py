@@ -20,21 +20,28 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from cloudmarker._findingproducer import FindingProducer
 from cloudmarker._handover import Handover
 from cloudmarker._journal import Journal
+from cloudmarker._ledgerfiles import ledger_path
 from cloudmarker.channel import FanOut, Pipe, PipeInput
 from cloudmarker.contracts import Kind
 from cloudmarker.deadletters import DeadLetters
-from cloudmarker.errors import ConfigError
+from cloudmarker.errors import ConfigError, LedgerError
 from cloudmarker.logs import ForwardHandler, apply_levels
 from cloudmarker.records import Stamper, diagnose
 from cloudmarker.report import Report, Snapshot, describe
 from cloudmarker.storerun import WorkerRun
+from cloudmarker.suppressions import Suppression, Suppressor, day_of
+from cloudmarker.when import When
 from cloudmarker.workers import Evaluator, Producer, Stop, run_cloud, run_events, run_store
+
+if TYPE_CHECKING:
+    from cloudmarker._tracking import Tracker
 
 TICK_S = 0.2
 """How often a worker sends what it has: records that wait for a full batch, and its counters."""
@@ -94,6 +101,7 @@ class Task:
         log_levels: level names by logger name, ``""`` for the root.
         state_dir: the state directory.
         spool: the directory of a store or alert in the spool; empty if it is not to have one.
+        suppressions: of the findings of its events.
     """
 
     kind: Kind
@@ -106,6 +114,7 @@ class Task:
     log_levels: Mapping[str, str]
     state_dir: str
     spool: str
+    suppressions: Sequence[Suppression] = ()
 
 
 class Sent(msgspec.Struct):
@@ -217,6 +226,7 @@ class _Worker:
         self.source = PipeInput([(inlet.conn, inlet.origins) for inlet in task.inputs], answers, last)
         self._objects: list[Any] = []
         self._reports: list[Report] = []
+        self._trackers: dict[str, Tracker] = {}
         for key, _ in task.plugins:
             letters = DeadLetters(Path(task.state_dir), task.kind, key, task.audit_key, task.audit_version)
             self._reports.append(Report(key, task.kind, f"{task.audit_key}_{key}", letters.add))
@@ -239,6 +249,25 @@ class _Worker:
             else:
                 wanted = getattr(self._objects[-1], "record_types", None)
                 report.wanted = None if wanted is None else list(wanted)
+                if self.task.kind == "event":
+                    self._remember(key, self._objects[-1], report)
+
+    def _remember(self, key: str, plugin: object, report: Report) -> None:
+        """Open the memory of the plugin's findings; without it they have no status, and the plugin counts as failed."""
+        from cloudmarker._tracking import Tracker  # only here: it needs the database library, and others do not
+
+        task = self.task
+        try:
+            self._trackers[key] = Tracker(
+                ledger_path(Path(task.state_dir), task.audit_key, key),
+                task.audit_version,
+                getattr(plugin, "record_types", None),
+                together=hasattr(plugin, "finish"),
+                origins=[origin for inlet in task.inputs for origin in inlet.origins],
+                when=When.of(dict(task.plugins)[key]),
+            )
+        except LedgerError as exc:
+            report.failed("remembering findings", exc)
 
     def run(self, stop: Stop) -> None:
         """Run the plugins' loop until their input or their reading ends."""
@@ -250,14 +279,14 @@ class _Worker:
         ]
         if self.store_run is not None:
             if running or self.store_run.spools:
-                run_store(self._objects[0], self.source, self._reports[0], self.store_run)
+                when = When.of(task.plugins[0][1])
+                run_store(self._objects[0], self.source, self._reports[0], self.store_run, when)
         elif not running:
             return  # its readers will see that it ended without a word
         elif task.kind == "cloud":
             run_cloud(running[0][1], self._producer(*running[0]), stop)
         else:
-            evaluators = [Evaluator(plugin, self._producer(key, plugin, report)) for key, plugin, report in running]
-            run_events(evaluators, self.source)
+            run_events([self._evaluator(key, plugin, report) for key, plugin, report in running], self.source)
 
     def snapshots(self) -> list[Snapshot]:
         """Return the counters of every plugin."""
@@ -277,11 +306,19 @@ class _Worker:
             origins=tuple(dict.fromkeys(origin for inlet in task.inputs for origin in inlet.origins)),
         )
 
+    def _evaluator(self, key: str, plugin: Any, report: Report) -> Evaluator:
+        task = self.task
+        suppressor: Suppressor | None = None
+        if task.suppressions:
+            suppressor = Suppressor(task.suppressions, day_of(task.audit_version), report)
+        when = When.of(dict(task.plugins)[key])
+        stamper = Stamper(task.audit_key, task.audit_version, key, type(plugin).__name__, "event")
+        tracker = self._trackers.get(key)
+        producer = FindingProducer(stamper, self.output, report, tracker=tracker, suppressor=suppressor)
+        return Evaluator(plugin, producer, when)
+
     def _producer(self, key: str, plugin: object, report: Report) -> Producer:
         task, name = self.task, type(plugin).__name__
-        if task.kind == "event":
-            stamper = Stamper(task.audit_key, task.audit_version, key, name, "event")
-            return Producer(stamper, self.output, report)
         stamper = Stamper(task.audit_key, task.audit_version, key, name, "cloud")
         return Producer(stamper, self.output, report, stamper.for_audit())
 
@@ -324,6 +361,7 @@ def _forward_logs(task: Task, control: Control, stop: Stop) -> None:
             control.send(Message(log=fields))
 
     root = logging.getLogger()
-    root.handlers[:] = [ForwardHandler(send)]
+    worker = ", ".join(f"{task.audit_key}_{key}" for key, _ in task.plugins)
+    root.handlers[:] = [ForwardHandler(send, audit=task.audit_key, worker=worker)]
     apply_levels(task.log_levels)
     logging.captureWarnings(True)

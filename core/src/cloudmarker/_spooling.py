@@ -11,6 +11,7 @@ from cloudmarker.errors import ConfigError
 from cloudmarker.report import Snapshot
 from cloudmarker.results import AuditInfo
 from cloudmarker.spool import Found, Owner, Spool, spools_of
+from cloudmarker.when import Wanted, When
 
 _log = logging.getLogger("cloudmarker.spool")
 
@@ -61,11 +62,18 @@ class Spooling:
         for spool in self.spools.values():
             spool.remove()
 
-    def found(self, name: str, latest: Snapshot, *, killed: bool) -> Found:
-        """Return what became of the records of a store or alert: what it said at its end, or what its files say."""
+    def found(self, name: str, latest: Snapshot, when: When | None, *, killed: bool) -> Found:
+        """Return what became of the records of a store or alert: what it said at its end, or what its files say.
+
+        Args:
+            name: of the process.
+            latest: what it said last.
+            when: its filter.
+            killed: whether it died.
+        """
         spool = self.spools.get(name)
         if spool is not None and (killed or spool.has_leftovers()):
-            return spool.recover(latest.wanted)
+            return spool.recover(Wanted(latest.wanted, when).wants)
         return Found(latest.delivered, latest.rejected, latest.skipped, latest.spooled)
 
     def close(self, left: Mapping[str, int], incomplete: Mapping[str, str]) -> None:

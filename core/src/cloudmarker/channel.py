@@ -42,6 +42,7 @@ class _Header(msgspec.Struct, omit_defaults=True):
     runs: Runs = []
     end: bool = False
     incomplete: dict[str, str] = {}
+    rejected: int = 0
 
 
 _encode_header = msgspec.json.Encoder().encode
@@ -114,6 +115,9 @@ def _record_of(buckets: Collection[str]) -> Any:
 class Output(Protocol):
     """Where a producer's records go."""
 
+    rejected: int
+    """Records that the producer could not put, being no JSON: said to the readers at the end."""
+
     def put(self, line: bytes, record_type: str, origin_worker: str) -> None:
         """Take one encoded record."""
         ...
@@ -184,6 +188,7 @@ class FanOut:
 
     def __init__(self, pipes: Sequence[Pipe]) -> None:
         self.pipes = tuple(pipes)
+        self.rejected = 0
         self._lock = threading.Lock()
         self._lines: list[bytes] = []
         self._room = BATCH_BYTES
@@ -211,7 +216,8 @@ class FanOut:
         """Send what there is and the end mark, and close the pipes."""
         with self._lock:
             self._send()
-            message = _encode_header(_Header(end=True, incomplete=dict(incomplete))) + b"\n"
+            header = _Header(end=True, incomplete=dict(incomplete), rejected=self.rejected)
+            message = _encode_header(header) + b"\n"
             for pipe in self.pipes:
                 pipe.send(message, 0)
                 pipe.close()
@@ -256,6 +262,8 @@ class Input(Protocol):
 
     incomplete: dict[str, str]
     """Origins whose stream is incomplete, with the reason; final once :meth:`batches` has ended."""
+    rejected: int
+    """Records that the writers could not put, likewise."""
 
     def batches(self) -> Iterator[RecordBatch]:
         """Yield batches until every writer has ended."""
@@ -283,6 +291,7 @@ class PipeInput:
         last: connection.Connection | None = None,
     ) -> None:
         self.incomplete: dict[str, str] = {}
+        self.rejected = 0
         self._origins = {conn: tuple(origins) for conn, origins in pipes}
         self._answers = dict(answers or {})
         self._last = last
@@ -311,6 +320,7 @@ class PipeInput:
         header = _decode_header(head)
         if header.end:
             self.incomplete.update(header.incomplete)
+            self.rejected += header.rejected
             self._close(conn)
             return None
         return RecordBatch(header.origin, header.runs, data)
@@ -344,6 +354,7 @@ class QueueOutput:
     """An :class:`Output` that puts each record as a dict of plain JSON values into each of some queues."""
 
     def __init__(self, queues: Sequence[Queue]) -> None:
+        self.rejected = 0
         self._queues = tuple(queues)
 
     def put(self, line: bytes, record_type: str, origin_worker: str) -> None:
@@ -360,6 +371,7 @@ class QueueInput:
 
     def __init__(self, queue: Queue) -> None:
         self.incomplete: dict[str, str] = {}
+        self.rejected = 0
         self._queue = queue
         self._seen: set[str] = set()
         self._ended = False

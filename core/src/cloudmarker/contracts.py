@@ -20,6 +20,7 @@ from typing import Any, Literal, Protocol, TypedDict, runtime_checkable
 Kind = Literal["cloud", "store", "event", "alert"]
 Bucket = Literal["raw", "ext", "com"]
 Severity = Literal["critical", "high", "medium", "low", "info"]
+FindingStatus = Literal["new", "open", "reopened", "fixed"]
 
 SEVERITIES: tuple[Severity, ...] = ("critical", "high", "medium", "low", "info")
 """The severities, worst first."""
@@ -154,11 +155,13 @@ class Batch(Protocol):
     Attributes:
         origin_worker: the ``com.origin_worker`` that all of them carry.
         count: how many records there are, at least 1.
+        runs: (``com.record_type``, how many records of it in a row), in order.
         data: the records' JSON (UTF-8), one record a line, separated by ``\n``, no newline at the end.
     """
 
     origin_worker: str
     count: int
+    runs: Sequence[tuple[str, int]]
     data: bytes
 
 
@@ -261,4 +264,14 @@ class OptionalStore(Protocol):
 
     def outputs(self) -> Iterable[str]:
         """Return where what was delivered can be found (paths, URLs), for the summary. Called after done or abort."""
+        ...
+
+    def display(self) -> str:
+        """Return what a person at the terminal is to see of the findings. Called once, after done or abort.
+
+        It is shown in the summary, in place of the findings that would be listed there. A worker must not write to the
+        terminal itself: the progress of all audits is shown there. Lines of plain text, as wide as
+        :func:`shutil.get_terminal_size` says; one that begins with a severity has that in its colour. What would do
+        something to the terminal is shown as an escape sequence. At most 100,000 characters are shown.
+        """
         ...

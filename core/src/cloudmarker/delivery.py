@@ -28,17 +28,22 @@ return: the records behind it wait in the pipeline, where memory is bounded.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import random
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 
-from cloudmarker._items import DELIVERED, Delivered, Item, Rejected, Retry, Verdict
+from cloudmarker._items import DELIVERED, Delivered, Item, Rejected, Retry, Verdict, record_ids
 from cloudmarker.contracts import Batch, Record, StoreRun
 from cloudmarker.errors import PluginError, RecordError, TooLargeError, TransientError
 from cloudmarker.records import encode
+from cloudmarker.text import pluralize
 
-__all__ = ["DELIVERED", "Delivered", "Delivery", "Item", "Rejected", "Retry", "Send", "Verdict"]
+__all__ = ["DELIVERED", "Delivered", "Delivery", "Item", "Rejected", "Retry", "Send", "Verdict", "record_ids"]
 
 _log = logging.getLogger("cloudmarker.delivery")
 
@@ -48,7 +53,9 @@ GIVE_UP_AFTER_S = 300.0
 _SMALLEST_BATCH_BYTES = 16 * 1024
 """However often batches are too large, none is made to hold less than this."""
 
-Send = Callable[[Sequence[Item]], Iterable[Verdict] | None]
+Answer = Iterable[Verdict] | None
+Send = Callable[[Sequence[Item]], Answer | Callable[[], Answer]]
+_Answer = Callable[[], list[Verdict] | None]
 
 
 class Delivery:
@@ -72,6 +79,10 @@ class Delivery:
         first_wait_s: seconds before the second attempt; twice as many before the third, and so on, less a random part.
         max_wait_s: seconds before any attempt at most, unless the server asks for more.
         max_retry_after_s: seconds that the server is granted at most if it asks to wait.
+        noun: what log lines and errors call what is sent, in the singular.
+        parallel: batches that may be under way at a time. With more than one, the functions that *send* returns are
+            called in other threads while the next batch is made, and batches may arrive in another order. Until
+            something has been delivered, and while something is tried again, there is one at a time.
 
     Attributes:
         delivered: records that the server has.
@@ -91,6 +102,8 @@ class Delivery:
         first_wait_s: float = 0.5,
         max_wait_s: float = 30.0,
         max_retry_after_s: float = 120.0,
+        noun: str = "record",
+        parallel: int = 1,
     ) -> None:
         self.delivered = 0
         self.rejected = 0
@@ -104,6 +117,11 @@ class Delivery:
         self._first_wait_s = first_wait_s
         self._max_wait_s = max_wait_s
         self._max_retry_after_s = max_retry_after_s
+        self._noun = noun
+        self._parallel = parallel
+        self._threads: ThreadPoolExecutor | None = None
+        self._flights: deque[tuple[list[Item], _Answer]] = deque()
+        self._flows = False
         self._run: StoreRun = _NoRun()
         self._items: list[Item] = []
         self._bytes = 0
@@ -130,8 +148,7 @@ class Delivery:
         Raises:
             PluginError: there is no point in going on.
         """
-        for item in self.items(batch):
-            self.add(item)
+        self.add_all(self.items(batch))
 
     def item(self, record: Record) -> Item:
         """Return the record that is being handed as an item to :meth:`add`, here or to another Delivery of the run.
@@ -148,7 +165,8 @@ class Delivery:
         """Return the records of the batch that is being handed as items to :meth:`add`, here or elsewhere."""
         position = self._run.position
         self._run.take(position, batch.count)
-        return [Item(line, position + index) for index, line in enumerate(batch.data.split(b"\n"))]
+        lines = batch.data.split(b"\n")
+        return list(map(Item, lines, range(position, position + len(lines))))
 
     def add(self, item: Item) -> None:
         """Add an item; send the batch that it does not fit in any more, or that it fills.
@@ -156,16 +174,26 @@ class Delivery:
         Raises:
             PluginError: there is no point in going on.
         """
-        size = len(item.line) + self._item_extra_bytes
-        if self._item_limit_bytes is not None and size > self._item_limit_bytes:
-            self._reject(item, f"the record takes {size:,} bytes; the limit is {self._item_limit_bytes:,}")
-            return
-        if self._items and self._bytes + size > self._batch_bytes:
-            self.flush()
-        self._items.append(item)
-        self._bytes += size
-        if len(self._items) >= self._batch_records or self._bytes >= self._batch_bytes:
-            self.flush()
+        self.add_all((item,))
+
+    def add_all(self, items: Iterable[Item]) -> None:
+        """Add items one after the other, as :meth:`add` does.
+
+        Raises:
+            PluginError: there is no point in going on.
+        """
+        extra, limit = self._item_extra_bytes, self._item_limit_bytes
+        for item in items:
+            size = len(item.line) + extra
+            if limit is not None and size > limit:
+                self._reject(item, f"the {self._noun} takes {size:,} bytes; the limit is {limit:,}")
+                continue
+            if self._bytes + size > self._batch_bytes and self._items:
+                self._launch()
+            self._items.append(item)
+            self._bytes += size
+            if self._bytes >= self._batch_bytes or len(self._items) >= self._batch_records:
+                self._launch()
 
     def flush(self) -> None:
         """Send what is buffered, and return when each record of it has its answer.
@@ -173,14 +201,59 @@ class Delivery:
         Raises:
             PluginError: there is no point in going on.
         """
+        self._launch()
+        while self._flights:
+            self._land()
+
+    def _launch(self) -> None:
+        """Send what is buffered, and return once no more is under way than may be."""
         items, self._items, self._bytes = self._items, [], 0
         if self._ended or not items:
             return
+        if self._parallel == 1 or not self._flows:
+            while self._flights:
+                self._land()
+            self._settled(items)
+            return
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(self._parallel, "delivery")
+        for batch in list(self._chunks(items)):
+            self._flights.append((batch, self._started(batch, self._threads)))
+            while len(self._flights) > (self._parallel - 1 if self._flows else 0):
+                self._land()
+
+    def _started(self, batch: list[Item], threads: ThreadPoolExecutor) -> _Answer:
+        """Make a request and have a thread send it; return what gives the answer."""
+        made: Future[list[Verdict] | None] = Future()
         try:
-            self._deliver(items)
+            answer = self._ask(batch, partial(self._send, batch))
+        except (TransientError, RecordError, PluginError) as exc:
+            made.set_exception(exc)
+        else:
+            if callable(answer):
+                return threads.submit(self._answer, batch, answer).result
+            made.set_result(answer)
+        return made.result
+
+    def _land(self) -> None:
+        """Wait for the answer to what was sent first, and see to it that each record has its own."""
+        items, answer = self._flights.popleft()
+        self._settled(items, answer)
+
+    def _settled(self, items: list[Item], ask: _Answer | None = None) -> None:
+        try:
+            self._deliver(items, ask)
         except PluginError:
             self._ended = True
+            self._give_up_flights()
             raise
+
+    def _give_up_flights(self) -> None:
+        """Wait for what is under way, and note what of it is known to be delivered."""
+        while self._flights:
+            items, answer = self._flights.popleft()
+            with contextlib.suppress(TransientError, RecordError, PluginError):
+                self._settle(items, answer())
 
     def finish(self) -> None:
         """Send what is buffered; to be called by ``done`` and ``abort``. Does nothing after a PluginError.
@@ -188,23 +261,33 @@ class Delivery:
         Raises:
             PluginError: not all records are delivered or, if the framework counts them, rejected.
         """
+        try:
+            self.flush()
+        finally:
+            if self._threads is not None:
+                self._threads.shutdown()
+                self._threads = None
         if self._ended:
             return
-        self.flush()
         if self.left:
-            raise PluginError(f"{self.left:,} records could not be delivered: {self._reason}")
+            raise PluginError(f"{self._numbered(self.left)} could not be delivered: {self._reason}")
         if self.rejected and isinstance(self._run, _NoRun):
-            raise PluginError(f"{self.rejected:,} records were rejected: {self._reason}")
+            raise PluginError(f"{self._numbered(self.rejected)} rejected: {self._reason}")
 
-    def _deliver(self, items: list[Item]) -> None:
-        """Send items until each has its answer or is given up."""
+    def _numbered(self, count: int) -> str:
+        return f"{count:,} {pluralize(count, self._noun)}"
+
+    def _deliver(self, items: list[Item], ask: _Answer | None = None) -> None:
+        """Send items until each has its answer or is given up; *ask* gives the answer if they have been sent once."""
         total, failures, since, waited = len(items), 0, 0.0, False
         while True:
-            again, reason, after_s = self._round(items)
+            again, reason, after_s = self._round(items, ask)
+            ask = None
             if len(again) < len(items):
                 failures = 0
                 if waited:
                     self._patience_s = self._give_up_after_s
+            self._flows = not again
             if not again:
                 return
             failures += 1
@@ -214,16 +297,17 @@ class Delivery:
                 return
             items, waited = again, True
 
-    def _round(self, items: list[Item]) -> tuple[list[Item], str, float | None]:
+    def _round(self, items: list[Item], ask: _Answer | None) -> tuple[list[Item], str, float | None]:
         """Send each item once; return those to be sent again, the first reason, and the longest wait asked for."""
         again: list[Item] = []
         reasons: list[str] = []
         waits: list[float] = []
-        work = list(self._chunks(items))[::-1]
+        work = list(self._chunks(items))[::-1] if ask is None else [items]
         while work:
             batch = work.pop()
             try:
-                retries = self._settle(batch, self._ask(batch))
+                known, ask = ask, None
+                retries = self._settle(batch, known() if known else self._sent(batch))
             except TransientError as exc:  # nothing else would get through now, so nothing else is tried
                 again += batch
                 again += [item for rest in reversed(work) for item in rest]
@@ -243,6 +327,9 @@ class Delivery:
 
     def _chunks(self, items: list[Item]) -> Iterator[list[Item]]:
         """Yield the items as batches within the limits, which may have become smaller since the items were gathered."""
+        if self._size(items) <= self._batch_bytes:
+            yield items
+            return
         batch: list[Item] = []
         taken = 0
         for item in items:
@@ -255,16 +342,31 @@ class Delivery:
         if batch:
             yield batch
 
-    def _ask(self, batch: list[Item]) -> list[Verdict] | None:
+    def _sent(self, batch: list[Item]) -> list[Verdict] | None:
+        """Send a batch; return the answer."""
+        answer = self._ask(batch, partial(self._send, batch))
+        return self._answer(batch, answer) if callable(answer) else answer
+
+    def _answer(self, batch: list[Item], call: Callable[[], Answer]) -> list[Verdict] | None:
+        answer = self._ask(batch, call)
+        if callable(answer):
+            raise PluginError("an answer is awaited once only")
+        return answer
+
+    def _ask(
+        self, batch: list[Item], call: Callable[[], Answer | Callable[[], Answer]]
+    ) -> list[Verdict] | Callable[[], Answer] | None:
         try:
-            answer = self._send(batch)
-            verdicts = None if answer is None else list(answer)
+            answer = call()
+            if answer is None or callable(answer):
+                return answer
+            verdicts = list(answer)
         except (TransientError, RecordError, PluginError):
             raise
         except Exception as exc:  # the plugin's code: whatever it raises, its records must not be lost
-            raise PluginError(f"sending {len(batch):,} records: {type(exc).__name__}: {exc}") from exc
-        if verdicts is not None and len(verdicts) != len(batch):
-            raise PluginError(f"there are {len(verdicts):,} answers for {len(batch):,} records")
+            raise PluginError(f"sending {self._numbered(len(batch))}: {type(exc).__name__}: {exc}") from exc
+        if len(verdicts) != len(batch):
+            raise PluginError(f"there are {len(verdicts):,} answers for {self._numbered(len(batch))}")
         return verdicts
 
     def _settle(self, batch: list[Item], verdicts: list[Verdict] | None) -> list[tuple[Item, Retry]]:
@@ -294,16 +396,15 @@ class Delivery:
 
     def _shrink(self, batch: list[Item]) -> None:
         """Make batches from now on half as large as this one, which is too large."""
-        size = sum(len(item.line) + self._item_extra_bytes for item in batch)
-        self._batch_bytes = min(self._batch_bytes, max(size // 2, _SMALLEST_BATCH_BYTES))
+        self._batch_bytes = min(self._batch_bytes, max(self._size(batch) // 2, _SMALLEST_BATCH_BYTES))
+
+    def _size(self, items: list[Item]) -> int:
+        return sum([len(item.line) for item in items]) + self._item_extra_bytes * len(items)
 
     def _confirm(self, items: list[Item]) -> None:
         self.delivered += len(items)
-        first = 0
-        for index in range(1, len(items) + 1):
-            if index == len(items) or items[index].position != items[index - 1].position + 1:
-                self._run.delivered(items[first].position, index - first)
-                first = index
+        for position, count in _rows([item.position for item in items]):
+            self._run.delivered(position, count)
 
     def _reject(self, item: Item, reason: str) -> None:
         self.rejected += 1
@@ -331,7 +432,9 @@ class Delivery:
         if after_s is not None:
             wait = max(wait, min(after_s, self._max_retry_after_s))
         if run.deadline is not None and now + wait > run.deadline:
-            raise PluginError(f"{len(items):,} records were still to be delivered when the audit was stopped: {reason}")
+            raise PluginError(
+                f"{self._numbered(len(items))} still to be delivered when the audit was stopped: {reason}"
+            )
         if now + wait > since + (self._patience_s if some else self._give_up_after_s):
             if not some:
                 raise PluginError(f"nothing could be delivered for {now - since:.0f} s: {reason}")
@@ -339,11 +442,28 @@ class Delivery:
             self._patience_s /= 2
             self.left += len(items)
             self._reason = reason
-            _log.error("%s: %d records are given up: %s", run.worker, len(items), reason)
+            _log.error("%s: %s given up: %s", run.worker, self._numbered(len(items)), reason)
             return False
-        _log.warning("%s: %d records to be sent again in %.1f s: %s", run.worker, len(items), wait, reason)
+        _log.warning("%s: %s to be sent again in %.1f s: %s", run.worker, self._numbered(len(items)), wait, reason)
         run.wait(wait)
         return True
+
+
+def _rows(positions: list[int]) -> Iterator[tuple[int, int]]:
+    """Yield the first and the number of positions that follow one another."""
+    if not positions:
+        return
+    first, count = positions[0], len(positions)
+    if positions == list(range(first, first + count)):  # as a rule it is one row
+        yield first, count
+        return
+    count = 1
+    for position in positions[1:]:
+        if position != first + count:
+            yield first, count
+            first, count = position, 0
+        count += 1
+    yield first, count
 
 
 class _NoRun:

@@ -7,6 +7,7 @@
     ├── PluginError       this plugin cannot go on; its branch of the audit ends, the others continue
     ├── RecordError       this record cannot be taken; it is counted and skipped, the plugin goes on
     │   └── TooLargeError it is too large, or the batch that it came in is
+    ├── LedgerError       the memory of findings cannot be used; events are sent without a status
     └── TransientError    the same attempt may succeed later; whoever holds a retry policy tries again
 
 A library's own exceptions are mapped to these in one module of the plugin that uses the library.
@@ -51,6 +52,13 @@ class TooLargeError(RecordError):
     """A record, or a batch of records, is larger than the other side takes.
 
     Raised for a batch it means that smaller ones may be taken: :mod:`cloudmarker.delivery` sends its halves.
+    """
+
+
+class LedgerError(CloudmarkerError):
+    """The memory of a plugin's findings cannot be used.
+
+    The message names the file and says what to do. Findings are sent without a status, and the plugin counts as failed.
     """
 
 

@@ -32,6 +32,8 @@ from cloudmarker._inventory.base import (
     Com,
     Encrypted,
     Encryption,
+    EventStamps,
+    InAccount,
     InventoryCom,
     NetworkAccess,
     Reachable,
@@ -63,6 +65,8 @@ from cloudmarker._inventory.data import (
     StorageServiceCom,
 )
 from cloudmarker._inventory.network import (
+    BackendCom,
+    BackendPoolCom,
     DNSZoneCom,
     FirewallCom,
     FirewallRuleCom,
@@ -82,6 +86,8 @@ __all__ = [
     "RECORD_TYPES",
     "AuditCom",
     "AuditWorker",
+    "BackendCom",
+    "BackendPoolCom",
     "Com",
     "ComputeCom",
     "ComputeGroupCom",
@@ -95,6 +101,7 @@ __all__ = [
     "Encrypted",
     "Encryption",
     "EventCom",
+    "EventStamps",
     "Field",
     "FieldType",
     "FirewallCom",
@@ -103,6 +110,7 @@ __all__ = [
     "IdentityBindingCom",
     "IdentityCom",
     "ImageCom",
+    "InAccount",
     "InternetExposureEventCom",
     "InventoryCom",
     "KeyCom",
@@ -145,7 +153,7 @@ class MockCom(Com):
     """Made by the mock cloud, for trying things out."""
 
 
-class EventCom(Com):
+class EventCom(Com, InAccount, EventStamps):
     """What all findings have. The reference is that of the thing found faulty."""
 
     severity: Annotated[Severity, Means("how bad it is")]
@@ -181,7 +189,7 @@ class InternetExposureEventCom(EventCom):
     ]
 
 
-class CoverageCom(Com):
+class CoverageCom(Com, InAccount):
     """What was seen of one resource type in one scope. Its reference is `<scope>#<resource type>`."""
 
     scope: Annotated[str, Means("the provider's id of the subscription, project or other container that was read")]
@@ -189,6 +197,7 @@ class CoverageCom(Com):
     state: Annotated[State, Means("what became of it")]
     count: Annotated[int, Means("resources received, also before an error")]
     error: Annotated[str | None, Means("what happened, one line; null if all is well", format="text")]
+    record_types: Annotated[list[str] | None, Means("`record_type` of the records it gives; null if of any")]
 
 
 class AuditWorker(TypedDict):
@@ -218,7 +227,18 @@ class AuditCom(Com):
     started: Annotated[str, Means("when it began", format="timestamp")]
     duration_s: Annotated[float, Means("from its start to this record", unit="seconds")]
     records: Annotated[dict[str, int], Means("records that the cloud plugins yielded, by record_type")]
-    events: Annotated[dict[str, int], Means("event records by severity")]
+    events: Annotated[dict[str, int], Means("event records by severity, those of fixed findings left out")]
+    findings: Annotated[
+        dict[str, int],
+        Means("findings by status; `unknown`: open before, not seen, and it was not seen either that they are fixed"),
+    ]
+    suppressed: Annotated[
+        int, Means("findings that were not sent to alerts, being suppressed, see [findings](findings.md)")
+    ]
+    suppressions_expired: Annotated[list[str], Means("suppressions whose last day is past, in words")]
+    suppressions_unmatched: Annotated[
+        list[str], Means("suppressions that no finding needs any more, in words; known only if the audit is complete")
+    ]
     coverage: Annotated[dict[str, int], Means("coverage records by state")]
     workers: Annotated[list[AuditWorker], Means("one entry per cloud and event plugin, see below")]
 
@@ -239,6 +259,8 @@ RECORD_TYPES: Mapping[str, type] = {
     "network_interface": NetworkInterfaceCom,
     "public_ip": PublicIPCom,
     "load_balancer": LoadBalancerCom,
+    "backend_pool": BackendPoolCom,
+    "backend": BackendCom,
     "dns_zone": DNSZoneCom,
     "compute": ComputeCom,
     "compute_group": ComputeGroupCom,

@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
-from cloudmarker.contracts import SEVERITIES, Record, Severity
+from cloudmarker.contracts import SEVERITIES, FindingStatus, Record, Severity
+
+FRESH: frozenset[FindingStatus] = frozenset({"new", "reopened"})
+"""The statuses of findings that are there now and were not before."""
 
 _KNOWN = frozenset(SEVERITIES)
+
+
+def severity_of(com: Mapping[str, Any]) -> Severity:
+    """Return the severity of a finding; one without, or of an unknown one, counts as the least severe."""
+    severity = com.get("severity")
+    return severity if severity in SEVERITIES else SEVERITIES[-1]
+
+
+def status_of(com: Mapping[str, Any]) -> str:
+    """Return the status of a finding; one that has none, because nothing of it is remembered, counts as new."""
+    return str(com.get("status") or "new")
+
+
+def at_or_above(severity: Severity) -> tuple[Severity, ...]:
+    """Return *severity* and those that are worse."""
+    return SEVERITIES[: SEVERITIES.index(severity) + 1]
 
 
 def fingerprint(check_id: str, reference: str, discriminator: str = "") -> str:
@@ -44,7 +64,7 @@ def finding(
     """Return the event record for a problem found in *record*.
 
     Args:
-        record: the record evaluated; its ``com.cloud_type`` and ``com.reference`` are taken over.
+        record: the record evaluated; its ``com.cloud_type``, ``com.reference`` and ``com.account`` are taken over.
         check_id: the name of the check, the same for all its findings.
         record_type: the event's own ``com.record_type``, e.g. ``firewall_rule_event``.
         severity: one of :data:`cloudmarker.contracts.SEVERITIES`.
@@ -70,6 +90,7 @@ def finding(
             "cloud_type": cloud_type,
             "record_type": record_type,
             "reference": reference,
+            "account": source.get("account"),
             "check_id": check_id,
             "severity": severity,
             "fingerprint": fingerprint(check_id, reference, discriminator),

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from cloudmarker.contracts import Severity
 from cloudmarker.errors import ConfigError
+from cloudmarker.findings import at_or_above
 from cloudmarker.plugins import registry
-from cloudmarker.results import AuditResult
+from cloudmarker.results import AuditInfo, AuditResult
 from cloudmarker.supervisor import AuditRun, run_audits
+
+if TYPE_CHECKING:
+    from cloudmarker.notifications import Notifier
 
 
 class Audit:
@@ -47,6 +52,8 @@ def run(
     config: Mapping[str, Any],
     audit_keys: Sequence[str],
     watch: Callable[[Sequence[AuditRun]], Callable[[], None]] | None = None,
+    signals: list[int] | None = None,
+    mails: Notifier | None = None,
 ) -> list[AuditResult]:
     """Run audits side by side and return their results in the same order.
 
@@ -54,6 +61,8 @@ def run(
         config: the entire configuration, checked.
         audit_keys: which of its audits to run.
         watch: called with the audits once they have started; what it returns is called some times a second.
+        signals: as in :func:`cloudmarker.supervisor.run_audits`.
+        mails: told when audits begin and end.
 
     Raises:
         ConfigError: plugins did not accept their parameters; nothing was read.
@@ -61,22 +70,70 @@ def run(
     hooks = registry()
     version = new_version()
     audits = [AuditRun(key, version, config) for key in audit_keys]
+    begun: list[AuditInfo] = []
+
+    def begins(info: AuditInfo) -> None:
+        if mails is not None:
+            if not begun:
+                mails.run_begins([audit.info for audit in audits])
+            mails.audit_begins(info)
+        begun.append(info)
+        hooks.audit_begin(info)
+
+    def ended(result: AuditResult) -> None:
+        if mails is not None:
+            mails.audit_ended(result)
+        hooks.audit_end(result)
+
     try:
         for audit in audits:
-            audit.on_begin = hooks.audit_begin
+            audit.on_begin = begins
             audit.start()
     except ConfigError:
         for audit in audits:
             audit.kill()
             audit.discard()
         raise
-    return run_audits(audits, on_tick=watch(audits) if watch else None, on_end=hooks.audit_end)
+    results = run_audits(audits, on_tick=watch(audits) if watch else None, on_end=ended, signals=signals)
+    if mails is not None:
+        mails.run_ended(results)
+    return results
 
 
-def exit_code(results: Sequence[AuditResult]) -> int:
-    """Return 1 if a part failed or was not delivered, else 4 if something was not read, else 0."""
+def exit_code(
+    results: Sequence[AuditResult], fail_on: Severity | None = None, fail_on_new: Severity | None = None
+) -> int:
+    """Return what the command exits with: what is worst in any of the audits.
+
+    Args:
+        results: of the audits.
+        fail_on: findings of this severity or worse, those that are suppressed aside, are worth exit code 3.
+        fail_on_new: likewise, but only findings that are new or reopened.
+
+    Returns:
+        1 if a part failed or was not delivered; else 3 if there are such findings; else 4 if something was not read,
+        so that there may be more; else 0.
+    """
     statuses = {result.status for result in results}
-    return 1 if "failed" in statuses else 4 if "incomplete" in statuses else 0
+    if "failed" in statuses:
+        return 1
+    if alarming(results, fail_on) or alarming(results, fail_on_new, fresh=True):
+        return 3
+    return 4 if "incomplete" in statuses else 0
+
+
+def alarming(results: Sequence[AuditResult], severity: Severity | None, *, fresh: bool = False) -> int:
+    """Return how many findings are of *severity* or worse, suppressed ones aside; None is worse than all of them.
+
+    Args:
+        results: of the audits.
+        severity: the least severe one that counts.
+        fresh: only findings that are new or reopened.
+    """
+    if severity is None:
+        return 0
+    counts = [result.fresh if fresh else result.severities for result in results]
+    return sum(count.get(level, 0) for count in counts for level in at_or_above(severity))
 
 
 def main() -> None:

@@ -105,7 +105,8 @@ def configured(config: Mapping[str, Any], key: str) -> dict[str, Any]:
     entry = (config.get("plugins") or {}).get(key) or {}
     name = entry.get("plugin", key)
     known = registry().plugins.get(name)
-    return {"plugin": known.spec.target if known else name, "params": entry.get("params") or {}}
+    found = {"plugin": known.spec.target if known else name, "params": entry.get("params") or {}}
+    return {**found, "when": entry["when"]} if entry.get("when") else found
 
 
 def constructor_parameters(cls: type) -> dict[str, inspect.Parameter]:

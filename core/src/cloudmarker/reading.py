@@ -14,6 +14,7 @@ import math
 import random
 import threading
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
@@ -181,7 +182,16 @@ class Tally:
         more = self._more_places.get(reason)
         return ", ".join([*filter(None, places), *([f"{more} more"] if more else [])])
 
-    def coverage(self, cloud_type: str, scope: str, resource_type: str, if_empty: str | None = None) -> Record:
+    def coverage(
+        self,
+        cloud_type: str,
+        scope: str,
+        resource_type: str,
+        if_empty: str | None = None,
+        *,
+        account: str | None = None,
+        record_types: Sequence[str] | None = None,
+    ) -> Record:
         """Return the coverage record: what is missing decides, then what was wrong with items, then the limit.
 
         Args:
@@ -189,6 +199,8 @@ class Tally:
             scope: what was read.
             resource_type: of what.
             if_empty: why it means that something is not seen if there is none at all; None if it does not.
+            account: see :func:`cloudmarker.coverage.coverage`, as for *record_types*.
+            record_types: of the records.
         """
         with self._lock:
             state: State = max(self._states, key=STATES.index, default="ok")
@@ -202,7 +214,16 @@ class Tally:
                 state, error = "skipped", f"limited to {self._limit} by {self._limited_by}"
             elif if_empty and not self._count:
                 state, error = "denied", if_empty
-            return coverage(cloud_type, scope, resource_type, state, self._count, one_line(error) if error else None)
+            return coverage(
+                cloud_type,
+                scope,
+                resource_type,
+                state,
+                self._count,
+                one_line(error) if error else None,
+                account=account,
+                record_types=record_types,
+            )
 
 
 class Novelty:

@@ -26,6 +26,7 @@ from cloudmarker.report import Report
 from cloudmarker.spool import Owner, Spool, spools, stamps
 from cloudmarker.state import state_dir
 from cloudmarker.storerun import WorkerRun
+from cloudmarker.when import Wanted, When
 from cloudmarker.workers import run_store
 
 _log = logging.getLogger("cloudmarker.workers")
@@ -91,13 +92,15 @@ def _replay_one(spool: Spool, config: Mapping[str, Any], state: Path, stop: _Sto
     elif journal.left:
         run = _ReplayRun(report, journal, owner)
         stop.run = run
+        entry = configured(config, owner.key)
         try:
-            plugin: Any = load_plugin(configured(config, owner.key))
+            plugin: Any = load_plugin(entry)
         except Exception as exc:  # noqa: BLE001  a plugin's constructor may raise anything; the other stores go on
             report.failed("loading", exc)
             run.end()
         else:
-            run_store(plugin, _SpoolInput(journal, owner, run, plugin), report, run)
+            wanted = Wanted(getattr(plugin, "record_types", None), When.of(entry))
+            run_store(plugin, _SpoolInput(journal, owner, run, wanted), report, run)
         stop.run = None
     letters.close()
     left = journal.left
@@ -142,14 +145,14 @@ class _ReplayRun(WorkerRun):
 class _SpoolInput:
     """The records of one directory in the spool, as the input of a store; what it does not want is settled."""
 
-    def __init__(self, journal: Journal, owner: Owner, run: WorkerRun, plugin: object) -> None:
+    def __init__(self, journal: Journal, owner: Owner, run: WorkerRun, wanted: Wanted) -> None:
         unknown = dict.fromkeys(owner.origins, "the run was cut off")
         self.incomplete: dict[str, str] = dict(unknown if owner.incomplete is None else owner.incomplete)
+        self.rejected = 0
         self._journal = journal
         self._owner = owner
         self._run = run
-        wanted = getattr(plugin, "record_types", None)
-        self._wanted = None if wanted is None else frozenset(wanted)
+        self._wants = wanted.wants
 
     def batches(self) -> Iterator[RecordBatch]:
         """Yield the records that have no answer, until the replay is stopped."""
@@ -171,7 +174,7 @@ class _SpoolInput:
         first, size, like = 0, 0, ("", "")
         for position, line in self._journal.unsettled(name):
             com = stamps(line)
-            if self._wanted is not None and com.record_type not in self._wanted:
+            if not self._wants(com.record_type, line):
                 self._journal.settle(position, 1, UNWANTED)
                 continue
             kind = (com.origin_worker, com.record_type)

@@ -11,6 +11,8 @@ from cloudmarker.coverage import State
 
 Status = Literal["complete", "incomplete", "failed"]
 Outcome = Literal["ok", "failed", "killed", "stopped"]
+FindingState = Literal["new", "reopened", "open", "fixed", "unknown"]
+FINDING_STATES: tuple[FindingState, ...] = ("new", "reopened", "open", "fixed", "unknown")
 
 
 @dataclass(frozen=True)
@@ -51,11 +53,35 @@ class Hole:
 
 
 @dataclass(frozen=True)
+class SuppressionUse:
+    """What became of one suppression in an audit.
+
+    Attributes:
+        what: the findings it is for: ``CHECK on REFERENCE`` or ``finding FINGERPRINT``.
+        reason: why, as configured.
+        owner: who decided so.
+        expires: its last day, ``YYYY-MM-DD``, or ``never``.
+        state: used: it matched findings; unmatched: it matched none, and all was read and evaluated; unknown: it
+            matched none, but not all was; expired: its last day is past, it suppresses nothing.
+        suppressed: findings that it suppressed; one that several match counts for the first.
+        matched: findings that it is for.
+    """
+
+    what: str
+    reason: str
+    owner: str
+    expires: str
+    state: Literal["used", "unmatched", "unknown", "expired"]
+    suppressed: int = 0
+    matched: int = 0
+
+
+@dataclass(frozen=True)
 class Delivery:
     """What became of the records of one store or alert: emitted = delivered + rejected + spooled + lost.
 
     Attributes:
-        emitted: records that its producers had for it, less those of types that it does not want.
+        emitted: records that its producers had for it, less those that it does not want, or its filter keeps out.
         delivered: records that it said are delivered, or accepted before it ended well.
         rejected: records that it refused one by one; they are in the dead letters.
         spooled: records that are kept for ``cloudmarker replay``.
@@ -86,6 +112,7 @@ class WorkerResult:
         record_types: records it yielded by ``com.record_type``.
         delivery: for stores and alerts.
         outputs: where its output is, as it says itself.
+        display: what it shows of the findings in the summary, lines of text.
         duration_s: seconds from its first to its last work.
     """
 
@@ -101,6 +128,7 @@ class WorkerResult:
     record_types: Mapping[str, int] = field(default_factory=dict)
     delivery: Delivery | None = None
     outputs: tuple[str, ...] = ()
+    display: str = ""
     duration_s: float = 0.0
 
 
@@ -116,12 +144,17 @@ class AuditResult:
         coverage: coverage records by state.
         holes: the first coverage records that are denied, throttled or failed, and then of those that are disabled or
             skipped; at most :data:`MAX_LISTED` of each.
-        severities: event records by severity.
+        severities: event records by severity, those of fixed findings left out.
         findings: the first findings of each severity, worst first, at most :data:`MAX_LISTED` a severity.
         started: seconds since the epoch.
         duration_s: seconds from start to end.
         reason: why it is not complete, one line; empty if it is.
         interrupted: it was ended by a signal.
+        statuses: findings with a fingerprint by status, each counted once: ``new``, ``reopened``, ``open``, ``fixed``,
+            and ``unknown``: open before and not seen, while it was not seen either that they are fixed.
+        fresh: of the event records by severity, those that are new or reopened, or of which nothing is remembered.
+        suppressed: findings that were kept from the alerts; they are not among the severities.
+        suppressions: one entry per suppression of this audit, in the order of the configuration.
     """
 
     audit: AuditInfo
@@ -135,6 +168,10 @@ class AuditResult:
     duration_s: float
     reason: str = ""
     interrupted: bool = False
+    statuses: Mapping[FindingState, int] = field(default_factory=dict)
+    fresh: Mapping[Severity, int] = field(default_factory=dict)
+    suppressed: int = 0
+    suppressions: tuple[SuppressionUse, ...] = ()
 
 
 MAX_LISTED = 100

@@ -20,7 +20,7 @@ import errno
 import fcntl
 import os
 import shutil
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -123,14 +123,14 @@ class Spool:
         """Return whether some producer could not hand everything over."""
         return any(self.path.glob(f"{_FROM}*.jsonl"))
 
-    def recover(self, wanted: Collection[str] | None) -> Found:
+    def recover(self, wants: Callable[[str, bytes], bool]) -> Found:
         """Find out from the files what became of the records after the death of the store's process.
 
         A producer keeps what it sent until the store has taken it in, so what was on its way at that moment is in the
         producer's part and may be in the journal too: then it is in the last file of the journal, and counts once.
 
         Args:
-            wanted: the record types that the plugin wants, None for all.
+            wants: tells of a record, given its type and its JSON, whether it is for the plugin.
         """
         journal = Journal.load(self.path)
         own = [name for name in journal.names if not name.startswith(_FROM)]
@@ -139,7 +139,7 @@ class Spool:
             if name.startswith(_FROM):
                 for position, line in journal.unsettled(name):
                     com = stamps(line)
-                    if wanted is not None and com.record_type not in wanted:
+                    if not wants(com.record_type, line):
                         journal.settle(position, 1, UNWANTED)
                     elif com.record_id in seen:
                         journal.settle(position, 1, ELSEWHERE)

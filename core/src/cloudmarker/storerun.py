@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import time
@@ -54,6 +55,7 @@ class WorkerRun:
         self._letters_failed = False
         self._woken, self._waker = os.pipe()
         os.set_blocking(self._waker, False)
+        os.set_blocking(self._woken, False)
 
     # What the plugin may call
 
@@ -78,7 +80,8 @@ class WorkerRun:
         if self._woken < 0:
             time.sleep(seconds)
         elif connection.wait([self._woken], seconds):
-            os.read(self._woken, 1)
+            with contextlib.suppress(BlockingIOError):  # another thread, which waited too, was quicker
+                os.read(self._woken, 1)
 
     # What the worker calls
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 from cloudmarker.contracts import SEVERITIES, Severity
-from cloudmarker.results import AuditResult, WorkerResult
+from cloudmarker.results import FINDING_STATES, AuditResult, WorkerResult
 from cloudmarker.text import friendly_list, visible
 
 Style = Callable[[str, str], str]
@@ -30,6 +30,9 @@ _SHOWN: dict[Severity, int] = {"critical": 20, "high": 20, "medium": 10, "low": 
 _SHOWN_HOLES = 20
 """How many reasons for not having read something are shown, each with the types and the scope that it is about."""
 _SHOWN_TYPES = 6
+_SHOWN_SUPPRESSIONS = 20
+"""How many suppressions that do their work are shown; all that do not are."""
+_ITEM = ("  - ", "    ")
 
 
 def render(results: Sequence[AuditResult], style: Style = lambda text, _colour: text) -> str:
@@ -44,6 +47,7 @@ def _audit(result: AuditResult, style: Style) -> Iterator[str]:
         yield from _wrapped(result.reason, "  ")
     yield from _records(result)
     yield from _findings(result, style)
+    yield from _suppressions(result, style)
     yield from _coverage(result, style)
     yield from _deliveries(result, style)
     yield from _problems(result, style)
@@ -62,13 +66,21 @@ def _records(result: AuditResult) -> Iterator[str]:
 
 def _findings(result: AuditResult, style: Style) -> Iterator[str]:
     total = sum(result.severities.values())
+    displays = [worker.display for worker in result.workers if worker.display]
     yield ""
     yield f"Findings: {total:,}"
+    if result.statuses:
+        counts = ", ".join(
+            f"{result.statuses[state]:,} {state}" for state in FINDING_STATES if state in result.statuses
+        )
+        yield f"  {counts}"
     for severity in SEVERITIES:
         count = result.severities.get(severity, 0)
         if not count:
             continue
         yield f"  {style(f'{severity:<40}', _COLOURS[severity])} {count:>12,}"
+        if displays:
+            continue
         listed = [finding for finding in result.findings if finding.severity == severity][: _SHOWN[severity]]
         for finding in listed:
             yield from _wrapped(finding.description or finding.check_id, "    - ", "      ")
@@ -76,6 +88,38 @@ def _findings(result: AuditResult, style: Style) -> Iterator[str]:
                 yield f"      {visible(finding.reference)}"
         if count > len(listed):
             yield f"    - and {count - len(listed):,} more"
+    for display in displays:
+        yield ""
+        for line in display.splitlines():
+            word, space, rest = visible(line).partition(" ")
+            yield style(word, _COLOURS[word]) + space + rest if word in SEVERITIES else visible(line)
+
+
+def _suppressions(result: AuditResult, style: Style) -> Iterator[str]:
+    """Show what each suppression kept from the alerts, and those that someone should look at."""
+    uses = result.suppressions
+    if not uses:
+        return
+    yield ""
+    yield f"Suppressed findings: {result.suppressed:,}"
+    used = [use for use in uses if use.state == "used"]
+    for use in used[:_SHOWN_SUPPRESSIONS]:
+        until = "for good" if use.expires == "never" else f"until {use.expires}"
+        yield from _wrapped(f"{use.suppressed:,}: {use.what} ({until}, {use.owner}): {use.reason}", *_ITEM)
+    if len(used) > _SHOWN_SUPPRESSIONS:
+        yield f"    - and {len(used) - _SHOWN_SUPPRESSIONS:,} more"
+    for use in uses:
+        if use.state == "expired":
+            left = f"; findings that it is for: {use.matched:,}" if use.matched else ""
+            text = f"{use.what}: expired on {use.expires}, ask {use.owner}{left}"
+            yield from _coloured(_wrapped(text, *_ITEM), style)
+        elif use.state == "unmatched":
+            text = f"{use.what}: matches no finding; {use.owner} may remove it"
+            yield from _coloured(_wrapped(text, *_ITEM), style)
+
+
+def _coloured(lines: Sequence[str], style: Style) -> Iterator[str]:
+    return (style(line, "yellow") for line in lines)
 
 
 def _coverage(result: AuditResult, style: Style) -> Iterator[str]:

@@ -11,7 +11,6 @@ import contextlib
 import logging
 import os
 import signal
-import sys
 import threading
 import time
 from collections import Counter
@@ -19,33 +18,37 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing import connection
 from multiprocessing.context import ForkServerProcess
-from types import ModuleType
 from typing import Any
 
-from cloudmarker import _forkserver, logs
+from cloudmarker import _forkserver, logs, suppressions
+from cloudmarker._ledgerfiles import AuditLock, ledger_path
 from cloudmarker._plan import KINDS, Plan, process_name
 from cloudmarker._process import Message, Sent, Task, decode_message, main
 from cloudmarker._spooling import Spooling
 from cloudmarker.channel import FanOut, Pipe
 from cloudmarker.contracts import SEVERITIES, Kind, Severity
 from cloudmarker.coverage import HOLES, STATES, State
-from cloudmarker.errors import ConfigError, PluginError
+from cloudmarker.errors import ConfigError, LedgerError, PluginError
 from cloudmarker.plugins import configured, load_class
 from cloudmarker.records import Stamper
 from cloudmarker.report import Snapshot
 from cloudmarker.results import (
+    FINDING_STATES,
     MAX_LISTED,
     AuditInfo,
     AuditResult,
     Delivery,
     Finding,
+    FindingState,
     Hole,
     Outcome,
     Status,
+    SuppressionUse,
     WorkerResult,
 )
 from cloudmarker.spool import Found
 from cloudmarker.state import state_dir
+from cloudmarker.when import When
 
 SECTIONS: Mapping[Kind, str] = {"cloud": "clouds", "event": "events", "store": "stores", "alert": "alerts"}
 STOP_READING_S = 10.0
@@ -105,6 +108,8 @@ class AuditRun:
         self.on_begin: Callable[[AuditInfo], None] | None = None
         self._config = config
         self._state = state_dir(config)
+        self._suppressions = suppressions.configured(config, audit_key)
+        self._lock: AuditLock | None = None
         self._spooling: Spooling | None = None
         self._processes: list[_Process] = []
         self._own: FanOut | None = None
@@ -121,7 +126,16 @@ class AuditRun:
     # Starting
 
     def start(self) -> None:
-        """Start every worker process; none reads before :meth:`handle` has heard that all are ready."""
+        """Start every worker process; none reads before :meth:`handle` has heard that all are ready.
+
+        Raises:
+            ConfigError: another run of the audit is at work.
+        """
+        if self.info.plugins["event"]:
+            try:
+                self._lock = AuditLock(self._state, self.info.key)
+            except OSError as exc:
+                log.warning("Audit %s: its findings are not protected from another run: %s", self.info.key, exc)
         self._spooling = Spooling(self.info, self._state, self._keeps)
         spools = self._spooling.spools
         plan = Plan(self.info, spools)
@@ -141,9 +155,10 @@ class AuditRun:
                 log_levels=levels,
                 state_dir=str(self._state),
                 spool=str(spools[name].path) if name in spools else "",
+                suppressions=self._suppressions if kind == "event" else (),
             )
             process = spawn.Process(target=main, args=(task,), name=name, daemon=True)
-            with _main_module_left_alone():
+            with _forkserver.main_module_left_alone():
                 process.start()
             theirs.close()
             self._processes.append(_Process(kind, keys, process, control))
@@ -161,6 +176,7 @@ class AuditRun:
         """Remove what was made for a run that did not begin."""
         if self._spooling is not None:
             self._spooling.discard()
+        self._unlock()
 
     # Listening
 
@@ -281,7 +297,10 @@ class AuditRun:
             pipe.settle()
         workers = tuple(self._worker_result(plugin) for plugin in self.plugins.values())
         self._close_spools(workers)
+        self._confirm(workers)
+        self._unlock()
         status, reason = self._status(workers)
+        uses = self._suppression_uses()
         self.result = AuditResult(
             audit=self.info,
             status=status,
@@ -289,6 +308,10 @@ class AuditRun:
             coverage=self._coverage(),
             holes=(*self._holes[True], *self._holes[False]),
             severities=self._severities(),
+            statuses=self._statuses(),
+            fresh=self._severities(fresh=True),
+            suppressed=sum(use.suppressed for use in uses),
+            suppressions=uses,
             findings=tuple(finding for severity in SEVERITIES for finding in self._findings[severity]),
             started=self._started,
             duration_s=time.monotonic() - self._start,
@@ -310,18 +333,55 @@ class AuditRun:
         if self._spooling is not None:
             self._spooling.close(left, incomplete)
 
+    def _confirm(self, workers: Sequence[WorkerResult]) -> None:
+        """Note in the memory of findings that what was said of them is delivered or spooled, if it is."""
+        if any(worker.delivery.lost for worker in workers if worker.kind == "alert" and worker.delivery):
+            return
+        from cloudmarker import ledger  # only here: not every audit needs the database library
+
+        for worker in workers:
+            if worker.kind == "event" and worker.outcome != "killed":
+                try:
+                    ledger.confirm(ledger_path(self._state, self.info.key, worker.key), self.info.version)
+                except LedgerError as exc:
+                    log.warning("%s: the next run will repeat what is new: %s", worker.name, exc)
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
+
+    def _statuses(self) -> dict[FindingState, int]:
+        counts: Counter[str] = Counter()
+        for plugin in self.plugins.values():
+            counts.update(plugin.latest.statuses)
+        return {state: counts[state] for state in FINDING_STATES if counts[state]}
+
     def _coverage(self) -> dict[State, int]:
         counts: Counter[str] = Counter()
         for plugin in self.plugins.values():
             counts.update(plugin.latest.coverage)
         return {state: counts[state] for state in STATES if counts[state]}
 
-    def _severities(self) -> dict[Severity, int]:
+    def _severities(self, *, fresh: bool = False) -> dict[Severity, int]:
         counts: Counter[str] = Counter()
         for plugin in self.plugins.values():
             if plugin.kind == "event":
-                counts.update(plugin.latest.severities)
+                counts.update(plugin.latest.fresh if fresh else plugin.latest.severities)
         return {severity: counts[severity] for severity in SEVERITIES if counts[severity]}
+
+    def _suppression_uses(self) -> tuple[SuppressionUse, ...]:
+        suppressed: Counter[int] = Counter()
+        matched: Counter[int] = Counter()
+        for plugin in self.plugins.values():
+            suppressed.update(plugin.latest.suppressed)
+            matched.update(plugin.latest.matched)
+        complete = self._status(self._producers())[0] == "complete"  # what stores and alerts do plays no part in it
+        day = suppressions.day_of(self.info.version)
+        return suppressions.uses(self._suppressions, day, suppressed, matched, complete=complete)
+
+    def _producers(self) -> list[WorkerResult]:
+        plugins = self.plugins.values()
+        return [self._worker_result(plugin) for plugin in plugins if plugin.kind in ("cloud", "event")]
 
     def _worker_result(self, plugin: _Plugin) -> WorkerResult:
         latest = plugin.latest
@@ -339,6 +399,7 @@ class AuditRun:
             record_types=latest.record_types,
             delivery=self._delivery(plugin, outcome) if plugin.kind in ("store", "alert") else None,
             outputs=tuple(latest.outputs),
+            display=latest.display,
             duration_s=latest.duration_s,
         )
 
@@ -346,7 +407,10 @@ class AuditRun:
         target = process_name(self.info.key, plugin.kind, (plugin.key,))
         handed = [process.sent[target] for process in self._processes if target in process.sent]
         handed += [Sent(pipe.target, pipe.sent, pipe.dropped) for pipe in self._own_pipes if pipe.target == target]
-        found = self._spooling.found(target, plugin.latest, killed=outcome == "killed") if self._spooling else Found()
+        found = Found()
+        if self._spooling is not None:
+            when = When.of(configured(self._config, plugin.key))
+            found = self._spooling.found(target, plugin.latest, when, killed=outcome == "killed")
         emitted = max(sum(sent.sent + sent.dropped for sent in handed), plugin.latest.records_in) - found.unwanted
         accounted = found.delivered + found.rejected + found.spooled
         if any(known.outcome == "killed" for known in self.plugins.values()):
@@ -368,9 +432,8 @@ class AuditRun:
 
     def _send_own_record(self, output: FanOut) -> None:
         """Send the audit record: what is known of the audit before its stores have ended."""
-        producers = [
-            self._worker_result(plugin) for plugin in self.plugins.values() if plugin.kind in ("cloud", "event")
-        ]
+        producers = self._producers()
+        uses = self._suppression_uses()
         status, reason = self._status(producers)
         types: Counter[str] = Counter()
         for worker in producers:
@@ -388,6 +451,10 @@ class AuditRun:
                 "duration_s": round(time.monotonic() - self._start, 3),
                 "records": dict(types),
                 "events": self._severities(),
+                "findings": self._statuses(),
+                "suppressed": sum(use.suppressed for use in uses),
+                "suppressions_expired": [use.what for use in uses if use.state == "expired"],
+                "suppressions_unmatched": [use.what for use in uses if use.state == "unmatched"],
                 "coverage": self._coverage(),
                 "workers": [
                     {
@@ -437,23 +504,12 @@ def _cause_of_death(exitcode: int | None) -> str:
     return f"its process ended unexpectedly (exit code {exitcode})"
 
 
-@contextlib.contextmanager
-def _main_module_left_alone() -> Iterator[None]:
-    """Keep workers from importing the program's main module: a script without a ``__main__`` guard would run again."""
-    module: ModuleType = sys.modules["__main__"]
-    saved: dict[str, Any] = {name: vars(module).pop(name) for name in ("__file__", "__spec__") if name in vars(module)}
-    module.__spec__ = None
-    try:
-        yield
-    finally:
-        vars(module).update(saved)
-
-
 def run_audits(
     audits: Sequence[AuditRun],
     *,
     on_tick: Callable[[], None] | None = None,
     on_end: Callable[[AuditResult], None] | None = None,
+    signals: list[int] | None = None,
 ) -> list[AuditResult]:
     """Run audits side by side to their ends.
 
@@ -463,6 +519,8 @@ def run_audits(
         audits: audits that have been started.
         on_tick: called some times a second while they run.
         on_end: called when an audit has ended.
+        signals: numbers of the signals to heed, of a caller who catches them and appends to this meanwhile; None
+            means that SIGINT and SIGTERM are caught here.
 
     Returns:
         Their results, in the same order.
@@ -470,14 +528,14 @@ def run_audits(
     Raises:
         ConfigError: plugins did not accept their parameters; nothing was read.
     """
-    signals: list[int] = []
+    caught: list[int] = [] if signals is None else signals
     heeded = 0
-    with _catch_signals(signals):
+    with _catch_signals(caught) if signals is None else contextlib.nullcontext():
         while not all(audit.result for audit in audits):
             _listen(audits)
-            if len(signals) > heeded:
-                _heed(audits, signals, first=heeded == 0 and len(signals) == 1)
-                heeded = len(signals)
+            if len(caught) > heeded:
+                _heed(audits, caught, first=heeded == 0 and len(caught) == 1)
+                heeded = len(caught)
             for audit in audits:
                 audit.tick()
                 if audit.ended and audit.result is None:

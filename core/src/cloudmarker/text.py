@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from fnmatch import translate
 
 from cloudmarker.errors import CloudmarkerError
 
@@ -17,6 +18,19 @@ _FRIENDLY = {
 
 class PluralizeError(CloudmarkerError):
     """:func:`pluralize` was called with suffixes that do not fit."""
+
+
+def any_of(patterns: Iterable[str]) -> Callable[[str], bool]:
+    """Return what tells whether a text is like one of *patterns*, with ``*``, ``?`` and ``[…]`` as in file names.
+
+    A pattern is compared with the whole text; letter case is ignored.
+
+    >>> matches = any_of(["prod-*", "shared"])
+    >>> matches("PROD-eu"), matches("shared-eu")
+    (True, False)
+    """
+    expression = re.compile("|".join(translate(pattern.casefold()) for pattern in patterns))
+    return lambda text: expression.match(text.casefold()) is not None
 
 
 def friendly_list(items: Iterable[object], conjunction: str = "and") -> str:

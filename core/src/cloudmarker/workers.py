@@ -14,13 +14,15 @@ from typing import Any
 
 from cloudmarker.channel import BUCKETS, Decoder, Input, Output, Queue, QueueInput, QueueOutput, RecordBatch
 from cloudmarker.contracts import Cloud, Event, Incomplete, Record, Store
-from cloudmarker.coverage import State, coverage
+from cloudmarker.coverage import State, coverage, is_about_holes, with_holes
 from cloudmarker.errors import PluginError, RecordError
 from cloudmarker.records import OriginType, Stamper
 from cloudmarker.report import Report, describe
 from cloudmarker.storerun import WorkerRun
+from cloudmarker.when import Wanted, When
 
 _END: Any = object()
+_MAX_DISPLAY = 100_000
 
 
 class Stopped(BaseException):
@@ -96,16 +98,31 @@ class Producer:
             line = stamper.line(record)
             report.record_types[record_type] += 1
         except (RecordError, KeyError, TypeError, AttributeError) as exc:
-            self._reject(record, _explain(exc))
+            self._reject(record, explain(exc))
             return
         if "severity" in com:
             report.saw_event(com)
         self.last_com = com
         self.output.put(line, record_type, stamper.worker)
 
+    @property
+    def remembers(self) -> bool:
+        """Whether coverage is to be told to :meth:`saw_coverage`."""
+        return False
+
+    def release(self) -> None:
+        """Send what is held back, if anything is."""
+
+    def saw_coverage(self, com: Mapping[str, Any]) -> None:
+        """Take in the ``com`` of a coverage record."""
+
+    def remember(self, *, complete: bool) -> None:
+        """Say what has changed since the last run; *complete* is whether everything was looked at."""
+
     def _reject(self, record: Record, exc: Exception) -> None:
         report = self.report
         report.rejected_out += 1
+        self.output.rejected += 1
         report.error("yielded", _reference(record), exc)
         try:
             report.reject(record, exc)
@@ -152,7 +169,7 @@ def run_cloud(plugin: Cloud, producer: Producer, stop: Stop) -> None:
     if not report.coverage:
         producer.cover_all("ok")
     if not incomplete and (holes := report.holes()):
-        incomplete = f"coverage has holes: {holes}"
+        incomplete = with_holes(holes)
     report.incomplete = incomplete
     report.ok()
     producer.output.end({producer.stamper.worker: incomplete} if incomplete else {})
@@ -164,6 +181,7 @@ class Evaluator:
 
     plugin: Event
     producer: Producer
+    when: When | None = None
     record_types: frozenset[str] | None = field(init=False)
     buckets: frozenset[str] = field(init=False)
     ended: bool = False
@@ -172,9 +190,13 @@ class Evaluator:
         wanted = getattr(self.plugin, "record_types", None)
         self.record_types = None if wanted is None else frozenset(wanted)
         self.buckets = frozenset(getattr(self.plugin, "buckets", BUCKETS))
+        if self.when is not None:
+            self.buckets |= self.when.fields
 
     def wants(self, record_type: str) -> bool:
         """Return whether the plugin is to see records of this type; coverage is for those that ask for it by name."""
+        if self.when is not None and not self.when.wants_type(record_type):
+            return False
         if self.record_types is None:
             return not self.ended and record_type != "coverage"
         return not self.ended and record_type in self.record_types
@@ -183,6 +205,8 @@ class Evaluator:
         """Evaluate records; an exception costs one record, a PluginError ends the plugin."""
         if self.ended:
             return
+        if self.when is not None and self.when.fields:
+            records = [record for record in records if self.when.fulfils(record["com"])]
         evaluate, put, report = self.plugin.eval, self.producer.put, self.producer.report
         report.records_in += len(records)
         for record in records:
@@ -191,12 +215,18 @@ class Evaluator:
                     put(event)
             except PluginError as exc:
                 self._fail("evaluating", exc)
-                return
+                break
             except Exception as exc:  # whatever one record makes a plugin raise costs that record only
                 report.error("evaluating", _reference(record), exc)
+        self.producer.release()
 
-    def finish(self, incomplete: Mapping[str, str]) -> None:
-        """Let the plugin yield its last events, close it, end its output."""
+    def finish(self, incomplete: Mapping[str, str], rejected: int = 0) -> None:
+        """Let the plugin yield its last events, close it, end its output.
+
+        Args:
+            incomplete: origins whose stream is incomplete, with the reason.
+            rejected: records that the plugin would have been shown if they were JSON.
+        """
         report = self.producer.report
         finish = getattr(self.plugin, "finish", None)
         if finish is not None and not self.ended:
@@ -205,7 +235,11 @@ class Evaluator:
                     self.producer.put(event)
             except Exception as exc:  # as for any other method of a plugin: this branch fails, the others go on
                 self._fail("finishing", exc)
+        self.producer.release()
         _close(self.plugin, report)
+        lost = report.errors + rejected
+        whole = report.outcome is None and not lost and all(map(is_about_holes, incomplete.values()))
+        self.producer.remember(complete=whole)
         reason = report.message if report.outcome == "failed" else ""
         if not reason and incomplete:
             reason = f"its input is incomplete ({Incomplete(incomplete)})"
@@ -221,13 +255,19 @@ def run_events(evaluators: Sequence[Evaluator], source: Input) -> None:
     """Show every record to every event plugin that wants its type, decoding each record once; then end the outputs."""
     buckets = frozenset[str]().union(*(evaluator.buckets for evaluator in evaluators))
     decoder = Decoder(buckets)
+    remembering = [evaluator.producer for evaluator in evaluators if evaluator.producer.remembers]
+    of_com = Decoder(("com",))
     for batch in source.batches():
+        if remembering and (about := batch.only({"coverage"})) is not None:
+            for record in of_com.records(about):
+                for producer in remembering:
+                    producer.saw_coverage(record["com"])
         for part, wanting in _parts(batch, evaluators):
             records = decoder.records(part)
             for evaluator in wanting:
                 evaluator.evaluate(records)
     for evaluator in evaluators:
-        evaluator.finish(source.incomplete)
+        evaluator.finish(source.incomplete, source.rejected)
     outputs = {id(evaluator.producer.output): evaluator.producer.output for evaluator in evaluators}
     incomplete = {
         evaluator.producer.stamper.worker: evaluator.producer.report.incomplete
@@ -256,7 +296,9 @@ def _parts(batch: RecordBatch, evaluators: Sequence[Evaluator]) -> Iterator[tupl
         at += count
 
 
-def run_store(plugin: Store | None, source: Input, report: Report, run: WorkerRun | None = None) -> None:
+def run_store(
+    plugin: Store | None, source: Input, report: Report, run: WorkerRun | None = None, when: When | None = None
+) -> None:
     """Give a store or alert every record that it wants, then let it deliver.
 
     Args:
@@ -264,9 +306,10 @@ def run_store(plugin: Store | None, source: Input, report: Report, run: WorkerRu
         source: where the records come from.
         report: what is counted.
         run: keeps the records; None keeps nothing.
+        when: the filter before it.
     """
     run = run or WorkerRun(report)
-    batches = _wanted(plugin, source, report, run)
+    batches = _wanted(Wanted(getattr(plugin, "record_types", None), when), source, report, run)
     if plugin is not None:
         begin = getattr(plugin, "begin", None)
         try:
@@ -288,13 +331,11 @@ def run_store(plugin: Store | None, source: Input, report: Report, run: WorkerRu
     report.ok()
 
 
-def _wanted(plugin: Store | None, source: Input, report: Report, run: WorkerRun) -> Iterator[RecordBatch]:
-    """Yield the batches with the records that a plugin wants, each after it has been kept."""
-    wanted = getattr(plugin, "record_types", None)
-    types = None if wanted is None else frozenset(wanted)
+def _wanted(wanted: Wanted, source: Input, report: Report, run: WorkerRun) -> Iterator[RecordBatch]:
+    """Yield the batches with the records that are wanted, each after it has been kept."""
     for received in source.batches():
         report.records_in += received.count
-        batch = received if types is None else received.only(types)
+        batch = wanted.part(received)
         if batch is not received:
             run.skip(received.count - (batch.count if batch else 0))
         if batch is not None:
@@ -361,6 +402,12 @@ def _end_store(plugin: Store, source: Input, report: Report, run: WorkerRun) -> 
             report.outputs = [str(output) for output in outputs()]
         except Exception as exc:  # all is delivered, but where is not known
             report.error("naming", "its outputs", exc)
+    display = getattr(plugin, "display", None)
+    if display is not None and report.outcome != "failed":
+        try:
+            report.display = str(display())[:_MAX_DISPLAY]
+        except Exception as exc:  # likewise
+            report.error("showing", "the findings", exc)
     report.incomplete = str(Incomplete(incomplete)) if incomplete else ""
 
 
@@ -371,7 +418,7 @@ def _close(plugin: Any, report: Report) -> None:
         report.failed("closing", exc)
 
 
-def _explain(exc: Exception) -> Exception:
+def explain(exc: Exception) -> Exception:
     """Return what to say of a record whose shape is wrong."""
     if isinstance(exc, RecordError):
         return exc

@@ -161,6 +161,25 @@ def test_a_next_link_to_another_place_gets_no_token(small_tenant, link):
     assert not [path for _, path in simulator.requests if path.startswith("/x")]
 
 
+@pytest.mark.parametrize(
+    "link",
+    [
+        "https://{other}\\@localhost:{port}{path}",
+        "https://{other}%5c@localhost:{port}{path}",
+        "//me:pw@localhost:{port}{path}",
+    ],
+)
+def test_a_next_link_that_can_be_read_in_two_ways_leads_to_the_endpoint(small_tenant, link):
+    with AzureSimulator(recordings=small_tenant) as simulator:
+        port = simulator.settings["endpoint"].rpartition(":")[2]
+        following = link.format(other="localhost:1", port=port, path=f"{ALPHA_NSGS}?api-version=2024-05-01&again=1")
+        body = json.dumps({"value": [], "nextLink": following})
+        simulator.faults.append(Fault(ALPHA_NSGS, status=200, body=body, times=1))
+        found = Audit(list(AzCloud(**read(simulator)).read()), simulator)
+    assert found.without_tenant() == ALL_OK
+    assert len(simulator.hosts) == 1
+
+
 def test_a_next_link_that_goes_in_a_circle_ends_with_what_was_new(small_tenant):
     with AzureSimulator(recordings=small_tenant) as simulator:
         group = {"id": f"{ALPHA}/resourceGroups/net", "name": "net"}

@@ -95,6 +95,30 @@ def test_what_one_bucket_taught_holds_for_the_next_of_its_kind_until_it_teaches_
     assert quota.refill == pytest.approx(1.0, rel=0.1)
 
 
+def test_a_few_refusals_are_enough_for_hundreds_of_buckets_that_were_emptied_together():
+    kind = Refill()
+    buckets = [Quota(0.0, 4, kind) for _ in range(500)]
+    for bucket in buckets:
+        for left in (3, 2, 1, 0):
+            bucket.observe(0.5 * (4 - left), left, in_flight=0)
+    expected = buckets[0].wait_s(2.0, share=1.0)  # too soon, if one comes back in 16 seconds
+    for bucket in buckets[1:8]:
+        bucket.observe(2.0 + expected, 0, in_flight=0, used=0)
+    assert buckets[0].wait_s(2.0, share=1.0) >= 1.9 * expected
+
+
+def test_refusals_do_not_make_buckets_wait_that_were_seen_to_gain():
+    kind = Refill()
+    quota, now = Quota(0.0, 10, kind), 0.0
+    for _ in range(60):
+        now += 1.0
+        quota.observe(now, 5, in_flight=0)
+    before = quota.wait_s(now, share=1.0, ahead=10)
+    for _ in range(10):
+        Quota(0.0, 4, kind).observe(1.0, 0, in_flight=0, used=0)
+    assert quota.wait_s(now, share=1.0, ahead=10) < 1.1 * before
+
+
 def test_calls_of_others_make_the_refill_look_smaller():
     alone, _ = observed(10)
     shared, _ = observed(10 - 6)

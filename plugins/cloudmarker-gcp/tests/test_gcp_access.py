@@ -79,6 +79,8 @@ def test_an_endpoint_is_encrypted_or_on_this_machine(endpoint):
         (json.dumps({"private_key": SECRET}), "without a type"),
         (json.dumps({**KEY, "client_email": None}), "it has no client_email"),
         (json.dumps({**KEY, "token_uri": "http://evil.example.com/token"}), "token_uri: .* is not encrypted"),
+        (json.dumps({**KEY, "universe_domain": "evil.example.com/x?"}), "universe_domain is not the name of a domain"),
+        (json.dumps({**KEY, "universe_domain": "x@evil.example.com"}), "universe_domain is not the name of a domain"),
         (json.dumps(KEY), "its private key cannot be read"),
     ],
 )

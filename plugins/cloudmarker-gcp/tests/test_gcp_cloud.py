@@ -190,7 +190,7 @@ def test_only_the_projects_named_are_read_the_others_are_reported(two, read):
     result = read(two, projects=["tw*"])
     assert {record["ext"]["project_id"] for record in result.of("firewall")} == {"two"}
     assert {result.coverage["one", record_type] for record_type in TYPES} == {("skipped", 0)}
-    assert result.error("one", "firewall") == "left out by projects"
+    assert result.error("one", "firewall") == "left out by the parameter projects"
 
 
 def test_a_project_can_be_named_by_its_number(two, read):

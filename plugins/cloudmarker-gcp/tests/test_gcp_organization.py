@@ -11,15 +11,17 @@ from pathlib import Path
 import pytest
 from cloudmarker.fields import validate
 from cloudmarker_gcp import _table
+from cloudmarker_gcp._scopes import Scope
 from cloudmarker_simulators import Fault, GCPSimulator, Quota, Refusal
+from googledocuments import path_of
 
 DATA = Path(__file__).parent / "data"
 RECORDINGS = Path(__file__).parents[4] / "shared" / "recordings" / "gcp.jsonl"
 
 NOT_READ = re.compile(
-    r"/v1/projects/[^/]+/locations|.*/(zones|regions|urlMaps|instanceGroups|instanceGroupManagers|instanceTemplates"
-    r"|securityPolicies|healthChecks|routes|backendBuckets|httpHealthChecks|httpsHealthChecks|targetPools|autoscalers"
-    r"|targetInstances|commitments)"
+    r"/v1/projects/[^/]+/locations|.*/(zones|regions|urlMaps|instanceGroupManagers|instanceTemplates"
+    r"|securityPolicies|healthChecks|routes|backendBuckets|httpHealthChecks|httpsHealthChecks|autoscalers"
+    r"|commitments)"
 )
 """Lists of what leads to other lists, or is no type of the table."""
 
@@ -110,9 +112,8 @@ def test_nothing_but_reads_is_sent_and_every_question_once(organization, read):
     read(organization, record_types=None)
     sent = organization.requests[before:]
     assert organization.refused == 0
-    assert {target.rpartition(":")[2] for method, target in sent if method == "POST" and target != "/token"} == {
-        "getIamPolicy"
-    }
+    posts = {re.split("[:/]", target.partition("?")[0])[-1] for method, target in sent if method == "POST"}
+    assert posts - {"token"} == {"getIamPolicy", "listInstances", "listNetworkEndpoints"}
     assert {method for method, _ in sent} == {"GET", "POST"}
     assert [repeated for repeated, times in Counter(sent).items() if times > 1] == []
 
@@ -137,14 +138,14 @@ def test_recorded_answers_come_out_once_and_unchanged(start, read, source, tmp_p
     compared = set()
     for record_type, row in rows.items():
         project = "shop" if source == "estate" else "cloud-custodian"
-        if "{parent}" in row.path or "{scope}" in row.path or "project" not in row.levels:
+        if row.levels != ("project",) or "{parent}" in "".join(row.arguments.values()) or row.collections:
             continue
-        served = row.path.replace("{project}", project)
+        served = path_of(row, Scope("project", project), "")
         if row.aggregated:
-            aggregate = simulator.source.aggregate(f"/{served}")
+            aggregate = simulator.source.aggregate(served)
             items = list(aggregate.items) if aggregate else []
         else:
-            collection = simulator.source.collection(f"/{served}")
+            collection = simulator.source.collection(served)
             items = list(collection.items[:]) if collection else []
         own = [record["raw"] for record in result.of(record_type)]
         if record_type == "bucket" and source == "recordings":
@@ -197,7 +198,7 @@ def test_an_organization_or_a_folder_is_read_from_its_root_down(organization, wh
 
 def test_a_root_that_cannot_be_read_is_said_and_what_is_in_it_is_read_nevertheless(organization, read):
     root = number(organization)
-    organization.faults.append(Fault(rf"/v3/organizations/{root}$", status=403))
+    organization.faults.append(Fault(rf"/v3/organizations/{root}\?", status=403))
     result = read(organization, organization=root)
     assert result.coverage[f"organizations/{root}", "organization"][0] == "denied"
     assert {result.coverage[project, "firewall"][0] for project in projects(organization)} == {"ok"}
@@ -215,9 +216,13 @@ def test_what_is_left_out_by_record_types_is_said_once(organization, read):
     result = read(organization, record_types=["bucket_iam_binding"])
     assert {record["ext"]["record_type"] for record in result.records} == {"bucket_iam_binding", "coverage"}
     left_out = [
-        record["com"] for record in result.of("coverage") if record["com"]["error"] == "left out by record_types"
+        record["com"]
+        for record in result.of("coverage")
+        if record["com"]["error"] == "left out by the parameter record_types"
     ]
-    assert {com["resource_type"] for com in left_out} == ALL - {"bucket_iam_binding"}
+    assert {com["resource_type"] for com in left_out} == ALL - {"bucket_iam_binding", "project"}
+    ids = [record["com"]["reference"] for record in result.of("coverage")]
+    assert len(ids) == len(set(ids))
     assert {com["state"] for com in left_out} == {"skipped"}
     assert {name for _, name in result.coverage} == {"bucket_iam_binding", "project"}
 
@@ -226,7 +231,7 @@ def test_excluded_projects_are_skipped_and_said(organization, read):
     first, second, *others = projects(organization)
     result = read(organization, projects=["p*"], exclude_projects=[first, second[:-1] + "?"])
     assert result.coverage[first, "firewall"] == ("skipped", 0)
-    assert result.error(first, "firewall") == "left out by exclude_projects"
+    assert result.error(first, "firewall") == "left out by the parameter exclude_projects"
     kept = {record["ext"]["project_id"] for record in result.of("firewall")}
     assert first not in kept
     assert kept <= set(others)

@@ -13,6 +13,7 @@ from cloudmarker.fields import validate
 from cloudmarker_gcp import _names, _table
 from cloudmarker_gcp._record import Where, record
 from cloudmarker_gcp._scopes import Scope
+from googledocuments import path_of
 
 ESTATE = json.loads((Path(__file__).parent / "data" / "estate.json").read_text())
 SCOPE = Scope("project", "shop", "1234", "The shop", "ACTIVE")
@@ -28,6 +29,8 @@ ROWS = {
 PARENTS = {
     "sql_database": {"reference": "//cloudsql.googleapis.com/projects/shop/instances/orders", "engine": "postgresql"},
     "crypto_key": {"reference": "//cloudkms.googleapis.com/projects/shop/locations/us-east1/keyRings/main"},
+    "instance_group_member": {"reference": f"{NAME}/zones/us-east1-b/instanceGroups/by-hand", "location": "us-east1-b"},
+    "network_endpoint": {"reference": f"{NAME}/zones/us-east1-b/networkEndpointGroups/pods", "location": "us-east1-b"},
 }
 
 
@@ -53,9 +56,9 @@ def samples():
     for record_type, row in ROWS.items():
         if record_type in ("project", "folder", "organization"):
             continue
-        path = re.sub(r"\{parent\}", "PARENT", row.path.replace("/aggregated/", "/PLACE/"))
-        pattern = re.escape("/" + path.replace("{project}", "shop").replace("{scope}", "projects/shop"))
-        pattern = pattern.replace("PARENT", ".+").replace("PLACE", "(global|regions/[^/]+|zones/[^/]+)")
+        parent = f"zones/PARENT/{row.collections[0]}/PARENT" if row.collections else "PARENT"
+        pattern = re.escape(path_of(row, SCOPE, parent)).replace("/aggregated/", "/PLACE/").replace("PARENT", ".+")
+        pattern = pattern.replace("PLACE", "(global|regions/[^/]+|zones/[^/]+)")
         bodies = [body for key, body in ESTATE.items() if re.fullmatch(pattern, key)]
         items = [item for body in bodies for item in (body[row.items] if row.items else [body])]
         assert items, f"the estate has no {record_type}: {pattern}"
@@ -124,7 +127,7 @@ def test_odd_json_gives_a_record_in_the_common_model_or_is_refused(record_type):
 
 @pytest.mark.parametrize("record_type", SAMPLES)
 def test_what_names_itself_needs_nothing_else(record_type):
-    kept = {"name", "selfLink", "datasetReference", "metadata"}
+    kept = {"name", "selfLink", "datasetReference", "metadata", "instance", "networkEndpoint"}
     item = {key: value for key, value in SAMPLES[record_type].items() if key in kept}
     assert validate(made(record_type, item)[0]["com"]) == []
 
@@ -311,9 +314,19 @@ def test_secure_tags_are_groups_and_a_policys_rule_may_be_for_some_networks():
         "network_firewall_policy", {"name": "p", "selfLink": f"{LINK}/global/firewallPolicies/p", "rules": [rule]}
     )
     found = own[1]["com"]
+    assert found["target_type"] == "machine"
     assert (found["source_groups"], found["destination_groups"]) == (["tagValues/1"], ["tagValues/2"])
     assert (found["source_tags"], found["target_tags"]) == ([], [])
     assert found["target_networks"] == [f"{NAME}/global/networks/main"]
+
+
+@pytest.mark.parametrize(
+    ("target", "kind"), [(None, "machine"), ("INSTANCES", "machine"), ("INTERNAL_MANAGED_LB", "load_balancer")]
+)
+def test_a_policys_rule_is_for_machines_or_for_load_balancers(target, kind):
+    rule = {"priority": 1, "action": "allow", "match": {}, "targetType": target}
+    item = {"name": "p", "selfLink": f"{LINK}/global/firewallPolicies/p", "rules": [rule]}
+    assert made("network_firewall_policy", item)[1]["com"]["target_type"] == kind
 
 
 @pytest.mark.parametrize(
@@ -325,7 +338,8 @@ def test_a_network_says_whether_policies_come_before_its_rules(order, first):
 
 
 @pytest.mark.parametrize(
-    "fields", [{"action": "maybe"}, {"priority": None}, {"match": []}, {"match": {"srcIpRanges": 5}}]
+    "fields",
+    [{"action": "maybe"}, {"priority": None}, {"match": []}, {"match": {"srcIpRanges": 5}}, {"targetType": "MARS"}],
 )
 def test_a_policys_rule_that_cannot_be_understood_is_refused_not_guessed(fields):
     item = {

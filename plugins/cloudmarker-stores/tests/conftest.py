@@ -175,6 +175,27 @@ def safe_mongo(tmp_path_factory: pytest.TempPathFactory, certificates: Certifica
     server.kill()
 
 
+@pytest.fixture
+def target(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """One of the three stores with its server: the parameter is `elastic`, `hec` or `mongo`."""
+    import targets
+
+    if request.param == "mongo":
+        made: Any = targets.MongoTarget(request.getfixturevalue("own_mongo"))
+    else:
+        made = {"elastic": targets.ElasticTarget, "hec": targets.HECTarget}[request.param]()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def audits(tmp_path: Path, target: Any) -> Any:
+    """The command, for audits with that store."""
+    from audits import Audits
+
+    return Audits(tmp_path, target)
+
+
 def _wait_for(ready: Callable[[], Any], process: subprocess.Popen[bytes], timeout_s: float = 20) -> None:
     end = time.monotonic() + timeout_s
     while time.monotonic() < end and process.poll() is None:

@@ -8,6 +8,7 @@ import sys
 import urllib.request
 from typing import Any
 
+import elasticsearch
 import pytest
 from cloudmarker.contracts import Incomplete
 from cloudmarker.errors import ConfigError, PluginError
@@ -147,7 +148,9 @@ def test_a_template_is_put_before_the_first_record(server, many, store_through):
     assert template["index_patterns"] == ["cm-*-*"]
     properties = template["template"]["mappings"]["properties"]
     assert properties["raw"]["type"] == properties["ext"]["type"] == "flattened"
+    assert properties["raw"]["ignore_above"] == properties["ext"]["ignore_above"] == 1024
     assert properties["com"]["properties"]["record_type"]["type"] == "keyword"
+    assert properties["com"]["properties"]["reference"]["ignore_above"] == 1024
     assert properties["com"]["properties"]["priority"]["type"] == "long"
     assert properties["com"]["properties"]["created"]["type"] == "date"
 
@@ -188,6 +191,29 @@ def test_a_client_too_new_for_the_server_is_said_to_be_so(many):
         store.write(many(1)[0])
         with pytest.raises(PluginError, match="too new for this server"):
             store.done()
+
+
+@pytest.mark.parametrize("server_version", ["8", "9"])
+def test_the_client_speaks_to_the_servers_that_the_page_says_it_does(many, store_through, server_version):
+    client = elasticsearch.__version__[0]
+    if client == 9 and server_version == "8":
+        pytest.skip("the client 9 speaks to servers 9 only")
+    with ElasticServer(compatible=("8", "9") if server_version == "9" else ("8",)) as server:
+        store_through(EsStore("127.0.0.1", server.port), many(3))
+        assert len(server.documents) == 3
+        assert {request.headers["accept"][-1] for request in server.requests} == {str(client)}
+
+
+@pytest.mark.skipif(
+    elasticsearch.__version__[0] != 9, reason="the client 9 is not installed; tox -e elasticsearch9 does"
+)
+def test_the_client_9_is_said_to_be_too_new_for_a_server_8(many):
+    with ElasticServer(compatible=("8",)) as server:
+        store = EsStore("127.0.0.1", server.port)
+        store.write(many(1)[0])
+        with pytest.raises(PluginError, match="too new for this server"):
+            store.done()
+        assert server.written == []
 
 
 def test_wrong_credentials_end_it_with_one_line_and_no_secret(server, many):

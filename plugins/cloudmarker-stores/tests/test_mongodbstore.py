@@ -6,8 +6,10 @@ import copy
 import itertools
 import subprocess
 import sys
-from typing import Any
+import time
+from typing import Any, ClassVar
 
+import bson
 import pytest
 from cloudmarker.contracts import Incomplete
 from cloudmarker.errors import ConfigError, PluginError
@@ -59,10 +61,13 @@ def test_a_buffer_is_written_when_full_and_the_record_that_filled_it_is_kept(db,
     store, run = MongoDBStore(**params, buffer_size=3), MemoryRun()
     store.begin(run)
     counts = []
-    for record in many(7):
+    for number, record in enumerate(many(7), 1):
         run.hand()
         store.write(record)
-        counts.append(database.cloudmarker.count_documents({}))
+        end = time.monotonic() + 10
+        while (count := database.cloudmarker.count_documents({})) < number // 3 * 3 and time.monotonic() < end:
+            time.sleep(0.01)  # a full buffer is on its way
+        counts.append(count)
     store.done()
     assert counts == [0, 0, 3, 3, 3, 6, 6]
     assert database.cloudmarker.count_documents({}) == 7
@@ -241,7 +246,42 @@ def test_a_certificate_that_is_not_trusted_ends_it(safe, many):
         store.done()
 
 
+def test_the_user_may_be_of_another_database(safe, safe_mongo, certificates, many, store_through):
+    store_through(MongoDBStore(**safe, **LOGIN, auth_source="admin", db="four"), many(2))
+    assert count(safe_mongo, certificates, "four") == 2
+    store = MongoDBStore(**safe, **LOGIN, auth_source="elsewhere")
+    store.write(many(1)[0])
+    with pytest.raises(PluginError, match="auth_source"):
+        store.done()
+
+
 # Answers
+
+
+def test_documents_are_upserted_by_id_in_any_order_and_a_majority_has_to_have_them(db, many, store_through):
+    from pymongo import monitoring
+
+    class Listener(monitoring.CommandListener):
+        commands: ClassVar[list[Any]] = []
+
+        def started(self, event: Any) -> None:
+            if event.command_name == "update" and event.database_name == db[0]["db"]:
+                self.commands.append(event.command)
+
+        def succeeded(self, event: Any) -> None:
+            pass
+
+        failed = succeeded
+
+    monitoring.register(Listener())
+    store_through(MongoDBStore(**db[0]), many(3))
+    (command,) = Listener.commands
+    assert command["ordered"] is False
+    assert command["writeConcern"] == {"w": "majority", "j": True}
+    updates = [bson.decode(update.raw) for update in command["updates"]]
+    assert [(update["q"], update["upsert"]) for update in updates] == [
+        ({"_id": record["com"]["record_id"]}, True) for record in many(3)
+    ]
 
 
 def test_a_connection_that_is_lost_again_and_again_costs_nothing(own_mongo, many, store_through):

@@ -122,6 +122,27 @@ def test_changes_are_those_since_the_complete_audit_before(query, since):
     ]
 
 
+def test_the_history_of_a_finding_is_no_change_and_one_that_is_fixed_is_gone(tmp_path):
+    def keep(version: str, *found: tuple[str, str]) -> None:
+        store, run = QueryStore(str(tmp_path)), MemoryRun()
+        run.audit_version = version
+        store.begin(run)
+        for name, status in found:
+            event = records.mock_event(reference=name, fingerprint=name, status=status, last_seen=f"{version}Z")
+            (record,) = records.stamped(event)
+            record["com"]["audit_version"] = version
+            store.write(record)
+        store.done()
+
+    keep("20260101_000000", ("mock/a", "new"), ("mock/b", "new"))
+    keep("20260102_000000", ("mock/a", "open"), ("mock/b", "fixed"), ("mock/c", "new"))
+    answer = CliRunner().invoke(main, ["query", "--path", str(tmp_path), "--named", "changes", "-f", "json"])
+    assert [(row["change"], row["reference"]) for row in json.loads(answer.output)] == [
+        ("gone", "mock/b"),
+        ("new", "mock/c"),
+    ]
+
+
 def test_there_are_no_changes_since_a_time_before_all_audits(query):
     assert json.loads(query("--named", "changes", "--set", "since=2025", "-f", "json").output) == []
 

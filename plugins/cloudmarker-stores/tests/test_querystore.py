@@ -220,6 +220,30 @@ def test_what_cannot_be_compacted_stays_as_lines(path):
     assert ask(path, "SELECT count(*) FROM mock") == [(0,)]
 
 
+def test_compacting_takes_bounded_memory_however_large_the_run_is(path):
+    code = textwrap.dedent(
+        """
+        import resource, sys
+        from cloudmarker.testing import MemoryRun, records
+        from cloudmarker_stores import _querytables
+        from cloudmarker_stores.querystore import QueryStore
+        _querytables.MEMORY = "320MB"
+        (record,) = records.stamped(records.disk())
+        store = QueryStore(sys.argv[1])
+        store.begin(MemoryRun())
+        for number in range(40_000):
+            record["raw"] = {"n": number, "text": hex(hash((number, "a")))[2:] * 600}
+            store.write(record)
+        store.done()
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+        """
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) < 320 + 300  # the limit, and the interpreter with what the limit does not count
+    assert ask(path, "SELECT count(*), sum(length(raw)) > 350_000_000 FROM disk") == [(40_000, True)]
+
+
 def test_everything_is_private(path):
     previous = os.umask(0)
     try:

@@ -60,14 +60,14 @@ def test_an_event_is_the_record_with_com_first_and_its_metadata(server, many, st
 def test_a_buffer_is_sent_when_full_and_the_record_that_filled_it_is_kept(server, many, store_through):
     written = many(7)
     store_through(SplunkHECStore(**params(server, buffer_size=3)), written)
-    assert server.ids() == ids(written)
-    assert [request.body.count(b'"event_id"') for request in server.written] == [3, 3, 1]
+    assert sorted(server.ids()) == sorted(ids(written))
+    assert sorted(request.body.count(b'"event_id"') for request in server.written) == [1, 3, 3]
 
 
 def test_bodies_are_compressed_and_have_a_mebibyte_at_most(server, many, store_through):
     written = many(400, text="x" * 10_000)
     store_through(SplunkHECStore(**params(server)), written)
-    assert server.ids() == ids(written)
+    assert sorted(server.ids()) == sorted(ids(written))
     assert len(server.written) >= 4
     assert all(len(request.body) <= 1024 * 1024 for request in server.written)
     assert all(request.headers["content-encoding"] == "gzip" for request in server.written)
@@ -155,7 +155,7 @@ def test_tls_to_a_port_without_it_ends_it(server, many):
 # Answers
 
 
-@pytest.mark.parametrize("number", [8, 9, 18, 23, 26])
+@pytest.mark.parametrize("number", [8, 9, 18, 19, 20, 23, 26, 27])
 def test_what_may_pass_is_waited_for(server, many, store_through, number):
     server.faults = [Fault(answer=code(number, retry_after=7))]
     run = store_through(SplunkHECStore(**params(server)), many(3))
@@ -164,8 +164,9 @@ def test_what_may_pass_is_waited_for(server, many, store_through, number):
     assert len(server.events) == 3
 
 
-def test_a_queue_that_is_nearly_full_has_taken_the_events_and_is_given_time(server, many, store_through):
-    server.faults = [Fault(answer=code(24), store=True)]
+@pytest.mark.parametrize("number", [24, 25])
+def test_a_queue_that_is_nearly_full_has_taken_the_events_and_is_given_time(server, many, store_through, number):
+    server.faults = [Fault(answer=code(number), store=True)]
     run = store_through(SplunkHECStore(**params(server, buffer_size=2)), many(4))
     assert run.waits == [1.0]
     assert len(server.events) == 4
@@ -188,7 +189,7 @@ def test_what_is_wrong_for_all_ends_it_and_costs_no_record(server, many, wrong, 
     assert len(server.requests) == 1
 
 
-@pytest.mark.parametrize("number", [1, 2, 3])
+@pytest.mark.parametrize("number", [1, 2, 3, 10, 11, 14, 16, 21, 22])
 def test_a_token_that_is_refused_ends_it(server, many, number):
     server.always = Fault(answer=code(number))
     store = SplunkHECStore(**params(server))
@@ -198,7 +199,7 @@ def test_a_token_that_is_refused_ends_it(server, many, number):
     assert len(server.requests) == 1
 
 
-@pytest.mark.parametrize("number", [6, 15])
+@pytest.mark.parametrize("number", [5, 6, 12, 13, 15])
 def test_a_bad_event_is_found_and_rejected_alone(server, many, store_through, number):
     written = many(20)
     bad = ids(written)[13].encode()

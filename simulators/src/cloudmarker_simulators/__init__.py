@@ -1,4 +1,4 @@
-"""Local stand-ins for the Azure and Google Cloud APIs.
+"""Local stand-ins for the Azure and Google Cloud APIs, for Slack's, and for a mail server.
 
 They answer the reading half of the real APIs over real sockets on loopback, from a tenant that ships with this package
 or from recorded answers. They check credentials, page, and refuse whatever is not a read::
@@ -16,6 +16,8 @@ from cloudmarker_simulators._twins import Twin, twins
 from cloudmarker_simulators.azure import AzureSimulator
 from cloudmarker_simulators.faults import Fault
 from cloudmarker_simulators.gcp import GCPSimulator
+from cloudmarker_simulators.slack import SlackSimulator
+from cloudmarker_simulators.smtp import Mail, SMTPFault, SMTPSimulator
 
 __all__ = [
     "AzureSimulator",
@@ -23,8 +25,12 @@ __all__ = [
     "ExpectedFinding",
     "Fault",
     "GCPSimulator",
+    "Mail",
     "Quota",
     "Refusal",
+    "SMTPFault",
+    "SMTPSimulator",
+    "SlackSimulator",
     "Twin",
     "expected_findings",
     "tenants",

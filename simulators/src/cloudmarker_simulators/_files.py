@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, TypedDict, TypeVar
 
 from cloudmarker_simulators._http import JsonObject
 from cloudmarker_simulators._sources import Refusal
 from cloudmarker_simulators.faults import Fault
+
+F = TypeVar("F")
 
 TWINS = "twins"
 """The tenant that exists in both clouds. It is made of blueprints, as synthetic tenants are."""
@@ -110,15 +112,19 @@ def _recording(path: Path, number: int, line: bytes) -> Recording:
     return Recording(row["path"], row["body"], row.get("host", ""), row.get("expand", ""))
 
 
-def load_faults(path: Path) -> list[Fault]:
-    """Return the fault rules in *path*, a JSON list of objects with the fields of :class:`Fault`.
+def load_faults(path: Path, rule: Callable[[Any], F]) -> list[F]:
+    """Return the fault rules in *path*, a JSON list of objects.
+
+    Args:
+        path: the file.
+        rule: makes a rule of an object.
 
     Raises:
         DataError: the file cannot be read or is not such a list.
     """
     try:
         rules = json.loads(path.read_bytes())
-        return [Fault.from_json(rule) for rule in rules]
+        return [rule(each) for each in rules]
     except OSError as exc:
         raise DataError(f"{path}: {exc.strerror}") from exc
     except (ValueError, TypeError) as exc:

@@ -22,7 +22,10 @@ MAX_ASSETS = 1000
 EMPTY_POLICY = {"etag": "ACAB"}
 """The IAM policy of what nobody has granted anything on."""
 
-_READING_POSTS = (":getIamPolicy", ":generateAccessToken")
+_POSTED_LISTS = ("/listInstances", "/listNetworkEndpoints")
+"""Lists of what is in groups, for which the compute API has nothing but POST."""
+
+_READING_POSTS = (":getIamPolicy", ":generateAccessToken", *_POSTED_LISTS)
 _IMPERSONATION = re.compile(r"/v1/projects/-/serviceAccounts/([^/:]+):generateAccessToken")
 _ACCOUNT = re.compile(r"[^@]+@[\w.-]+\.gserviceaccount\.com")
 _ASSETS = re.compile(r"/v1/((?:organizations|folders|projects)/[^/]+)/assets")
@@ -71,6 +74,8 @@ class GoogleAPI:
 
     def _read(self, request: Request) -> Response:
         path = request.path
+        if path.endswith(_POSTED_LISTS) and request.method == "GET":
+            return errors.google_error(404)
         service = service_of(path)
         host, slash, rest = path[1:].partition("/")
         if host.endswith("googleapis.com") and slash and self._source.collection(path) is None:

@@ -155,6 +155,10 @@ def _add(blueprint: Blueprint, often: Often, entry: Mapping[str, Any], described
     path: str = entry["list"]
     is_compute = path.startswith(COMPUTE_ROOT)
     item = _expand({key: value for key, value in described.items() if key != "$iam"})
+    if entry.get("nameless"):
+        _add_to_lists(blueprint, often, entry, blueprint.stamp(item))
+        blueprint.counts[often][path.rpartition("/")[2].lower()] += 1
+        return
     if is_compute:
         item = _complete_compute(path, item)
     own = _path_of(path, entry, item)

@@ -211,7 +211,7 @@ def _add_missing_resources(source: GoogleMemorySource) -> None:
     """Serve the items of compute lists one by one as well, where that was not recorded."""
     for path, collection in source.collections.items():
         for item in collection.items if GooglePath.parse(path).is_compute else ():
-            if source.resource(f"{path}/{item['name']}") is None:
+            if "name" in item and source.resource(f"{path}/{item['name']}") is None:  # entries of groups have none
                 source.add_resource(f"{path}/{item['name']}", item)
 
 

@@ -10,17 +10,33 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from types import FrameType
-from typing import TextIO
-
-from cloudmarker_simulators._simulator import Simulator
+from typing import Any, Protocol, TextIO
 
 NOT_EXECUTABLE = 126
 NOT_FOUND = 127
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-def serve_until_stopped(simulator: Simulator, ready: TextIO) -> None:
+class Running(AbstractContextManager[Any], Protocol):
+    """What can be run: a simulator, whatever it speaks; see :class:`~cloudmarker_simulators._simulator.Simulator`."""
+
+    cloud: str
+    settings: dict[str, str]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The settings as environment variables."""
+        ...
+
+    @property
+    def refused(self) -> int:
+        """Number of calls refused because they were not reads."""
+        ...
+
+
+def serve_until_stopped(simulator: Running, ready: TextIO) -> None:
     """Run *simulator* until SIGINT, SIGTERM or SIGHUP, after writing its settings to *ready* as one line of JSON."""
     stopped = threading.Event()
     with _on_signals(lambda _number: stopped.set()), simulator:
@@ -30,7 +46,7 @@ def serve_until_stopped(simulator: Simulator, ready: TextIO) -> None:
     _report_refusals(simulator)
 
 
-def run_with(simulators: Sequence[Simulator], command: Sequence[str]) -> int:
+def run_with(simulators: Sequence[Running], command: Sequence[str]) -> int:
     """Run *command* as a child while *simulators* answer, with their settings in its environment.
 
     SIGTERM, SIGINT and SIGHUP go to the child, and we end when it does.
@@ -57,7 +73,7 @@ def run_with(simulators: Sequence[Simulator], command: Sequence[str]) -> int:
     return code
 
 
-def child_environment(inherited: Mapping[str, str], simulators: Sequence[Simulator]) -> dict[str, str]:
+def child_environment(inherited: Mapping[str, str], simulators: Sequence[Running]) -> dict[str, str]:
     """Return *inherited* with the simulators' settings, and with loopback exempt from any proxy."""
     environment = dict(inherited)
     for name in ("NO_PROXY", "no_proxy"):
@@ -119,7 +135,7 @@ def _on_signals(action: Callable[[int], object]) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _report_refusals(simulator: Simulator) -> None:
+def _report_refusals(simulator: Running) -> None:
     if simulator.refused:
         print(
             f"cloudmarker-simulate: {simulator.cloud}: refused {simulator.refused} calls that were not reads",

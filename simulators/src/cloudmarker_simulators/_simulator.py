@@ -1,4 +1,4 @@
-"""What the simulators of all clouds have in common: starting, stopping, and what they tell their users."""
+"""What the simulators have in common: starting, stopping, and what they tell their users."""
 
 from __future__ import annotations
 
@@ -23,40 +23,21 @@ S = TypeVar("S", bound="Simulator")
 
 
 class Simulator(ABC):
-    """A simulated cloud on loopback, running inside a ``with`` block or between :meth:`start` and :meth:`stop`.
+    """A simulated service on loopback, running inside a ``with`` block or between :meth:`start` and :meth:`stop`.
 
     Attributes:
-        cloud: ``azure`` or ``gcp``.
-        source: the data that is served: it knows how much there is of what.
-        tokens: the access tokens that were issued.
+        cloud: ``azure``, ``gcp`` or ``slack``.
         settings: what a client needs to know; empty until started.
-        faults: rules in force, the tenant's own and those given; change the list at any time.
+        faults: rules in force; change the list at any time.
     """
 
     cloud: str
 
-    def __init__(
-        self,
-        source: Source,
-        *,
-        port: int,
-        page_size: int | None,
-        latency_s: float,
-        refusals: Sequence[Refusal],
-        faults: Sequence[Fault],
-        token_lifetime_s: int,
-    ) -> None:
-        if page_size is not None:
-            if page_size < 1:
-                raise ValueError("page_size must be at least 1")
-            source.page_size = page_size
-        source.refusals = [*source.refusals, *refusals]
-        self.source = source
-        self.tokens = Tokens(token_lifetime_s)
+    def __init__(self, *, port: int, latency_s: float, faults: Sequence[Fault]) -> None:
         self.settings: dict[str, str] = {}
         self._port = port
         self._latency_s = latency_s
-        self.faults = [*source.faults, *faults]
+        self.faults = list(faults)
         self._directory: Path | None = None
         self._server: Server | None = None
         self._journal: Journal | None = None
@@ -71,15 +52,15 @@ class Simulator(ABC):
 
     @abstractmethod
     def error(self, status: int) -> Response:
-        """Return this cloud's usual answer with *status*."""
+        """Return this service's usual answer with *status*."""
 
     @abstractmethod
     def relinked(self, request: Request, response: Response, link: str) -> Response:
         """Return *response*, a page of a list, with another next page, see :attr:`Fault.next_link`."""
 
+    @abstractmethod
     def revoke(self, token: str | None) -> None:
         """Let an access token be good no longer."""
-        self.tokens.revoke(token)
 
     def start(self) -> None:
         """Listen, on loopback only.
@@ -142,3 +123,37 @@ class Simulator(ABC):
     def statuses(self) -> Counter[int]:
         """Number of answers by HTTP status; a copy. Dropped connections count under 0."""
         return Counter(self._journal.by_status) if self._journal is not None else Counter()
+
+
+class CloudSimulator(Simulator):
+    """A simulated cloud, which serves data of one source.
+
+    Attributes:
+        source: the data that is served: it knows how much there is of what.
+        tokens: the access tokens that were issued.
+        faults: rules in force, the tenant's own and those given; change the list at any time.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        port: int,
+        page_size: int | None,
+        latency_s: float,
+        refusals: Sequence[Refusal],
+        faults: Sequence[Fault],
+        token_lifetime_s: int,
+    ) -> None:
+        super().__init__(port=port, latency_s=latency_s, faults=[*source.faults, *faults])
+        if page_size is not None:
+            if page_size < 1:
+                raise ValueError("page_size must be at least 1")
+            source.page_size = page_size
+        source.refusals = [*source.refusals, *refusals]
+        self.source = source
+        self.tokens = Tokens(token_lifetime_s)
+
+    def revoke(self, token: str | None) -> None:
+        """Let an access token be good no longer."""
+        self.tokens.revoke(token)

@@ -20,13 +20,13 @@ from cloudmarker_simulators._http import Handler, Request, Response
 from cloudmarker_simulators._keys import loopback_tls
 from cloudmarker_simulators._quotas import Quota
 from cloudmarker_simulators._server import LOOPBACK
-from cloudmarker_simulators._simulator import Simulator
+from cloudmarker_simulators._simulator import CloudSimulator
 from cloudmarker_simulators._sizes import TWINS_SIZE, Size
 from cloudmarker_simulators._sources import Refusal
 from cloudmarker_simulators.faults import Fault
 
 
-class AzureSimulator(Simulator):
+class AzureSimulator(CloudSimulator):
     """Microsoft Entra's token service, Azure Resource Manager and Resource Graph, with a throw-away authority for TLS.
 
     ``settings`` has ``endpoint``, ``authority``, ``ca_cert`` (path of the authority's certificate), ``tenant``,

@@ -21,13 +21,13 @@ from cloudmarker_simulators._http import Handler, Request, Response
 from cloudmarker_simulators._keys import service_account
 from cloudmarker_simulators._quotas import Quota, Quotas
 from cloudmarker_simulators._server import LOOPBACK
-from cloudmarker_simulators._simulator import Simulator
+from cloudmarker_simulators._simulator import CloudSimulator
 from cloudmarker_simulators._sizes import TWINS_SIZE, Size
 from cloudmarker_simulators._sources import Refusal
 from cloudmarker_simulators.faults import Fault
 
 
-class GCPSimulator(Simulator):
+class GCPSimulator(CloudSimulator):
     """Google's token endpoints and REST APIs, over HTTP, all services under one root.
 
     ``settings`` has ``endpoint`` and ``key_file_path``, the key file of a service account.

@@ -18,6 +18,7 @@ class Machine(NamedTuple):
     """A ``compute`` record."""
 
     reference: str = ""
+    account: str = ""
     name: str = ""
     cloud_type: str = ""
     location: str = ""
@@ -108,6 +109,8 @@ class Inventory:
         rules: those that are for everything behind their firewall, or in their network, by the key of that.
         aimed: those that are for some machines only, likewise, and by what they are for.
         unread: keys of the scopes whose firewalls were not all read.
+        pools: keys of the pools behind load balancers that something is an entry of, and that do not list their entries
+            themselves, by the key of the entry.
     """
 
     def __init__(self) -> None:
@@ -122,6 +125,7 @@ class Inventory:
         self.rules: defaultdict[str, list[Rule]] = defaultdict(list)
         self.aimed: defaultdict[str, dict[Aim, list[Rule]]] = defaultdict(dict)
         self.unread: set[str] = set()
+        self.pools: defaultdict[str, list[str]] = defaultdict(list)
         balancers = (Balancer, self.balancers)
         self._kept: dict[str, tuple[Any, dict[str, Any]]] = {
             "compute": (Machine, self.machines),
@@ -129,7 +133,7 @@ class Inventory:
             "public_ip": (PublicIP, self.public_ips),
             "load_balancer": balancers,
             "backend_service": balancers,
-            "target_pool": balancers,
+            "backend_pool": balancers,
             "firewall": (Firewall, self.firewalls),
             "subnet": (Subnet, self.subnets),
             "network": (Network, self.networks),
@@ -141,6 +145,8 @@ class Inventory:
         record_type = com.get("record_type")
         if record_type == "firewall_rule":
             self._add_rule(com)
+        elif record_type == "backend":
+            self.pools[key(com.get("machine")) or key(com.get("address"))].append(key(com.get("backend_pool")))
         elif record_type == "coverage":
             if com.get("state") not in ("ok", "disabled") and "firewall" in str(com.get("resource_type")):
                 self.unread.add(key(com.get("scope")))
@@ -152,7 +158,7 @@ class Inventory:
         network, firewall = key(com.get("network")), key(com.get("firewall"))
         if network:  # where rules belong to a network, the firewall is but the rule once more
             self.firewalls.pop(firewall, None)
-        rule = Rule.of(com)
+        rule = None if com.get("target_type") == "load_balancer" else Rule.of(com)
         if rule is not None:
             aim = Aim.of(com)
             if aim is None:

@@ -14,6 +14,8 @@ from cloudmarker.firewall._spans import Spans
 from cloudmarker.firewall.evaluation import EVERY_PORT, IPVersion
 
 _BOTH: tuple[IPVersion, ...] = (4, 6)
+_NOTHING = Balancer()
+"""What is known of a pool that only its entries name."""
 
 
 class Way(NamedTuple):
@@ -47,10 +49,13 @@ class Ways:
                 for holder in public_ip.attached_to:
                     self._held[key(holder)].append(public_ip)
         self._balancers = inventory.balancers
-        self._before: dict[str, dict[str, Balancer]] = defaultdict(dict)
+        self._pools = inventory.pools
+        self._leading: dict[str, list[str]] = defaultdict(list)
         for name, balancer in inventory.balancers.items():
-            if balancer.record_type == "load_balancer" and balancer.scheme != "internal":
-                self._follow(name, balancer)
+            for reference in (*balancer.backends, *balancer.backend_pools):
+                self._leading[key(reference)].append(name)
+        self._fronts: dict[str, dict[str, Balancer]] = {}
+        self._ways: dict[str, Way] = {}
 
     def to(self, target: Target) -> list[Way]:
         """Return the ways to *target*."""
@@ -59,42 +64,61 @@ class Ways:
         given = (*target.own.public_addresses, *target.machine.public_addresses)
         addresses, closed = self._addresses(holders, named, given)
         found = [Way(addresses, "", _versions(addresses), frozenset({"all"}), EVERY_PORT, closed)] if addresses else []
-        for balancer in self._in_front(target).values():
+        found += [self._by(name, balancer) for name, balancer in self._in_front(target).items()]
+        return found
+
+    def _by(self, name: str, balancer: Balancer) -> Way:
+        """Return the way by a load balancer, the same for all that it leads to."""
+        way = self._ways.get(name)
+        if way is None:
             addresses, closed = self._addresses([balancer.reference], balancer.public_ips, balancer.public_addresses)
             protocols = frozenset(map(normalise_protocol, balancer.protocols)) or frozenset({"all"})
             ports = port_intervals(balancer.backend_ports)
-            found.append(Way((), balancer.reference, _versions(addresses), protocols, ports, closed))
-        return found
-
-    def _follow(self, name: str, balancer: Balancer) -> None:
-        """Note everything that *balancer* passes packets on to, be it by way of others.
-
-        One that ends connections (layer ``application``) makes its own to what stands behind it, from addresses of its
-        own: what it passes on is not the Internet's to choose.
-        """
-        waiting, reached = [balancer], {name}
-        while waiting:
-            stage = waiting.pop()
-            if stage.layer == "application":
-                continue
-            for reference in (*stage.backends, *stage.backend_pools):
-                place = key(reference)
-                if place not in reached:
-                    reached.add(place)
-                    self._before[place][name] = balancer
-                    if place in self._balancers:
-                        waiting.append(self._balancers[place])
+            way = self._ways[name] = Way((), balancer.reference, _versions(addresses), protocols, ports, closed)
+        return way
 
     def _in_front(self, target: Target) -> dict[str, Balancer]:
         machine, own = target.machine, target.own
         pools = target.interface.backend_pools if target.interface else ()
-        places = {key(place) for place in (machine.reference, own.reference, machine.compute_group, *pools)}
-        found = {name: one for place in places - {""} for name, one in self._before.get(place, {}).items()}
+        found: dict[str, Balancer] = {}
+        for place in {key(place) for place in (machine.reference, own.reference, machine.compute_group, *pools)} - {""}:
+            found.update(self._before(place))
         for address in own.private_addresses:  # others may have it too, in networks of their own
-            for name, one in self._before.get(key(address), {}).items():
+            for name, one in self._before(key(address)).items():
                 if (one.cloud_type, one.location) == (machine.cloud_type, machine.location):
                     found[name] = one
         return dict(sorted(found.items()))
+
+    def _before(self, place: str) -> dict[str, Balancer]:
+        """Return the load balancers with external addresses that pass packets on to *place*, by way of others too."""
+        steps = [self._front(step) for step in (*self._leading.get(place, ()), *self._pools.get(place, ()))]
+        return steps[0] if len(steps) == 1 else {name: one for step in steps for name, one in step.items()}
+
+    def _front(self, step: str) -> dict[str, Balancer]:
+        """Return those that pass packets on to, or are, a load balancer or a pool.
+
+        One that ends connections (layer ``application``) makes its own to what stands behind it, from addresses of its
+        own: what it passes on is not the Internet's to choose.
+
+        A pool is asked once, whatever is in it: of a large one, each machine has the same in front of it.
+        """
+        found = self._fronts.get(step)
+        if found is not None:
+            return found
+        found = self._fronts[step] = {}
+        waiting, reached = [step], {step}
+        while waiting:
+            name = waiting.pop()
+            own = self._balancers.get(name, _NOTHING)
+            if own.layer == "application":
+                continue
+            if own.record_type == "load_balancer" and own.scheme != "internal":
+                found[name] = own
+            for above in (*self._leading.get(name, ()), *self._pools.get(name, ())):
+                if above not in reached:
+                    reached.add(above)
+                    waiting.append(above)
+        return found
 
     def _addresses(
         self, holders: Iterable[str], named: Iterable[str], given: Iterable[str]

@@ -24,6 +24,20 @@ class Stamps(TypedDict, total=False):
     record_id: Annotated[str, Means("unique in the run; every store uses it as the id of the document")]
 
 
+class EventStamps(TypedDict, total=False):
+    """What the framework adds to the findings that have a fingerprint, see [findings](findings.md)."""
+
+    status: Annotated[
+        Literal["new", "open", "reopened", "fixed"],
+        Means(
+            "`new`: this run is the first to see it; `open`: an earlier one saw it too; `reopened`: it had been fixed;"
+            " `fixed`: it was open, and is there no more"
+        ),
+    ]
+    first_seen: Annotated[str, Means("start of the first run that saw it", format="timestamp")]
+    last_seen: Annotated[str, Means("start of the latest run that saw it", format="timestamp")]
+
+
 class Com(Stamps):
     """Every record."""
 
@@ -32,7 +46,16 @@ class Com(Stamps):
     reference: Annotated[str, Means("the provider's own full id of the thing, exactly as the provider spells it")]
 
 
-class InventoryCom(Com):
+class InAccount(TypedDict):
+    """What is in an account, or may be."""
+
+    account: Annotated[
+        str | None,
+        Means("id of the account it is in: Azure's subscription, lower case, Google's project; null if it is in none"),
+    ]
+
+
+class InventoryCom(Com, InAccount):
     """What all records of things in a cloud have."""
 
     name: Annotated[str | None, Means("its own name, the last part of the reference as a rule")]

@@ -49,6 +49,10 @@ class FirewallRuleCom(InventoryCom):
     target_networks: Annotated[
         list[str], Means("references of the networks that the rule is for, if not for all that its firewall protects")
     ]
+    target_type: Annotated[
+        Literal["machine", "load_balancer"],
+        Means("what it guards: machines, or the provider's load balancers with internal addresses"),
+    ]
 
 
 class NetworkRuleCom(InventoryCom):
@@ -116,6 +120,27 @@ class LoadBalancerCom(InventoryCom):
         Tls | None, Means("the oldest version of TLS it accepts; null if not known, or if it ends none")
     ]
     web_firewall: Annotated[bool | None, Means("a web application firewall looks at the requests")]
+
+
+class BackendPoolCom(InventoryCom):
+    """What stands behind load balancers as one: a group of machines, or of other endpoints."""
+
+    networks: Annotated[list[str], Means("references of the networks it is in, if it says so itself")]
+    backends: Annotated[
+        list[str], Means("references of the machines in it, if it says so itself; otherwise it has backend records")
+    ]
+    backend_pools: Annotated[list[str], Means("references of the pools that stand in for it when it fails")]
+    backend_count: Annotated[int | None, Means("machines or endpoints in it; null if not known")]
+
+
+class BackendCom(InventoryCom):
+    """One entry of a backend pool that does not list its entries itself. Its reference is that of the pool."""
+
+    backend_pool: Annotated[str, Means("reference of the pool")]
+    machine: Annotated[str | None, Means("reference of the machine that it is; null if it is something else")]
+    address: Annotated[str | None, Means("the IP address that it is reached at, if it says so itself")]
+    host: Annotated[str | None, Means("name in the DNS that it is reached at, if it has no address")]
+    ports: Annotated[list[str], Means("that it is reached at, in the form of source_ports; empty if the pool says it")]
 
 
 class NetworkCom(InventoryCom):

@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cloudmarker.cli._failon import fail_on_options, given
 from cloudmarker.cli._group import CONFIG_FILES, MainGroup
 
 if TYPE_CHECKING:
     from argparse import Namespace
+
+    from cloudmarker.contracts import Severity
 
 __all__ = ["Context", "main", "parse_cli"]
 
@@ -23,7 +26,7 @@ HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
 
 HELP = """Audit clouds as the configuration says.
 
-Without a command: run the audits every day at the configured time, or once and right now with -n.
+Without a command: run the audits on their schedules, or once and right now with -n.
 
 The configuration is the built-in base config (see -p), overlaid with the files given after -c, later files winning.
 With -c and no file the base config stands alone. Without -c the files /etc/cloudmarker.yaml, ~/.cloudmarker.yaml,
@@ -60,6 +63,7 @@ def _print_version(ctx: click.Context, param: click.Parameter, value: bool) -> N
     help="Files to overlay on the base config, up to the next option or command.",
 )
 @click.option("-n", "--now", is_flag=True, help="Run the audits once, right now, whatever the schedule.")
+@fail_on_options
 @click.option("-p", "--print-base-config", is_flag=True, help="Print the base config and exit.")
 @click.option(
     "-v",
@@ -71,21 +75,31 @@ def _print_version(ctx: click.Context, param: click.Parameter, value: bool) -> N
     help="Print the version and exit.",
 )
 @click.pass_context
-def main(ctx: click.Context, now: bool, print_base_config: bool) -> int | None:
+def main(
+    ctx: click.Context,
+    now: bool,
+    print_base_config: bool,
+    fail_on: Severity | None,
+    fail_on_new: Severity | None,
+) -> int | None:
     """Run the audits, or the subcommand."""
     ctx.obj = Context(ctx.meta[CONFIG_FILES])
     if ctx.invoked_subcommand is not None:
         if now or print_base_config:
             ctx.fail(f"{'--now' if now else '--print-base-config'} cannot be combined with a command.")
+        if option := given(fail_on, fail_on_new):
+            ctx.fail(f"{option} goes after the command: 'cloudmarker run {option} SEVERITY'.")
         return None
     if print_base_config:
         from cloudmarker.baseconfig import config_yaml
 
         click.echo(config_yaml.rstrip("\n"))
         return None
+    if (option := given(fail_on, fail_on_new)) and not now:
+        ctx.fail(f"{option} is for a single run: add --now. On schedule, audits go on whatever they find.")
     from cloudmarker.cli.run import execute
 
-    return execute(ctx.obj.config_paths, now=now)
+    return execute(ctx.obj.config_paths, now=now, fail_on=fail_on, fail_on_new=fail_on_new)
 
 
 def parse_cli(args: Sequence[str] | None = None) -> Namespace:

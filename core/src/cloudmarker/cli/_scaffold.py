@@ -112,6 +112,7 @@ class $cls:
                     "cloud_type": "$short",
                     "record_type": "machine",
                     "reference": f"$short/{name}",
+                    "account": None,
                     "name": name,
                     "location": None,
                     "tags": {},

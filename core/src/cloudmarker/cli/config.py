@@ -24,11 +24,14 @@ def check(context: Context) -> None:
 
     Exits with 2 if anything is.
     """
+    from cloudmarker._rehearsal import rehearse
+
     report = configuration.check(context.config_paths)
     for warning in report.config.warnings:
         click.echo(f"Warning: {warning}", err=True)
     if report.problems:
         raise ConfigError(report.problems)
+    rehearse(report.config.data, report.config.data["run"])
     click.echo(f"ok: {', '.join(('base config', *report.config.files))}")
 
 

@@ -12,7 +12,7 @@ from cloudmarker.config.model import Layer, Path, format_path
 MASK = "********"
 
 _SECRET_KEY = re.compile(
-    r"(secret|password|passwd|pwd|passphrase|token|(api|access|private|account|shared)_?key|credential|authorization"
+    r"(secret|password|passwd|pwd|passphrase|token|(api|access|private|account|shared|routing|integration)_?key|credential|authorization"
     r"|connection_?string)s?(_|$)"
 )
 _ABOUT_A_SECRET = re.compile(r"_(uri|url|endpoint|path|file|name|id|type|env|ttl|bytes|seconds|s)$")
@@ -30,6 +30,11 @@ def is_secret_key(key: str) -> bool:
     return bool(_SECRET_KEY.search(snake)) and not _ABOUT_A_SECRET.search(snake)
 
 
+def _is_secret(key: str, value: Any) -> bool:
+    """Tell whether *value* is secret by its key, *key*; of a plugin named ``webhookalert`` not everything is."""
+    return is_secret_key(key) and not (isinstance(value, Mapping) and "webhook" in key.lower())
+
+
 def mask(data: Any, *, secret: bool = False) -> Any:
     """Return a copy of *data*, as it is written, with what is secret replaced by :data:`MASK`.
 
@@ -40,7 +45,7 @@ def mask(data: Any, *, secret: bool = False) -> Any:
         secret: whether *data* stands under a secret key.
     """
     if isinstance(data, Mapping):
-        return {key: mask(value, secret=secret or is_secret_key(str(key))) for key, value in data.items()}
+        return {key: mask(value, secret=secret or _is_secret(str(key), value)) for key, value in data.items()}
     if isinstance(data, (list, tuple)):
         return [mask(value, secret=secret) for value in data]
     if secret and data is not None and not isinstance(data, bool):
@@ -54,7 +59,7 @@ def literal_secrets(data: Any, path: Path = (), *, secret: bool = False) -> Iter
     """Yield the path of each value in *data* that is a secret written out."""
     if isinstance(data, Mapping):
         for key, value in data.items():
-            yield from literal_secrets(value, (*path, key), secret=secret or is_secret_key(key))
+            yield from literal_secrets(value, (*path, key), secret=secret or _is_secret(key, value))
     elif isinstance(data, list):
         for position, value in enumerate(data):
             yield from literal_secrets(value, (*path, position), secret=secret)

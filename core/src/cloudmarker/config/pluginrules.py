@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 from cloudmarker import _oldnames
 from cloudmarker._contractcheck import contract_faults
+from cloudmarker.config.filterrules import check_types
 from cloudmarker.config.interpolate import has_reference
 from cloudmarker.config.model import Config, Path, value_at
 from cloudmarker.config.typecheck import Problem, annotation, differences
@@ -95,10 +96,12 @@ class Plugins:
             problems += [
                 (path, f"{self.config.quote(path)} cannot be used here: its class {fault}") for fault in faults
             ]
+        mismatches, warnings = check_types(self.config.data, name, cls)
+        problems += mismatches
         if path[2] == "stores" and kinds == {"alert"}:
             advice = "is an alert plugin: here it sends out every record of the clouds, not the events"
-            return problems, [(path, f"{self.config.quote(path)} {advice}; did you mean 'alerts'?")]
-        return problems, []
+            warnings.append((path, f"{self.config.quote(path)} {advice}; did you mean 'alerts'?"))
+        return problems, warnings
 
     def _plugin(self, name: str) -> Any:
         entry = self._entries.get(name)
@@ -169,7 +172,7 @@ class Plugins:
 
     def _check_value(self, path: Path, value: Any, parameter: inspect.Parameter, cls: type) -> Iterator[Problem]:
         """Compare *value* with its annotation, if any. What comes from ``${…}`` is text, whatever it stands for."""
-        if _holds_reference(value_at(self.config.written, path)) or value == parameter.default:
+        if holds_reference(value_at(self.config.written, path)) or value == parameter.default:
             return
         yield from differences(value, annotation(cls, parameter), path)
 
@@ -183,9 +186,10 @@ def _names_a_class(plugin: Any) -> bool:
     return isinstance(plugin, str) and bool(plugin)
 
 
-def _holds_reference(value: Any) -> bool:
+def holds_reference(value: Any) -> bool:
+    """Return whether there is a ``${…}`` in *value*, as it is written."""
     if isinstance(value, dict):
-        return any(map(_holds_reference, value.values()))
+        return any(map(holds_reference, value.values()))
     if isinstance(value, list):
-        return any(map(_holds_reference, value))
+        return any(map(holds_reference, value))
     return has_reference(value)

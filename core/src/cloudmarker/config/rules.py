@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from cloudmarker.config import filterrules, servicerules
 from cloudmarker.config.model import Config, Path
 from cloudmarker.config.pluginrules import LISTS, Plugins
 from cloudmarker.config.typecheck import Problem
@@ -31,19 +32,22 @@ def broken_rules(config: Config) -> tuple[list[Problem], list[Problem]]:
         *_references(data, plugins),
         *_run(config, plugins),
         *_logger(config),
+        *filterrules.check_filters(data),
+        *servicerules.check_schedules(config),
+        *servicerules.check_metrics(config),
     ]
     audits = mapping(data.get("audits"))
     named = [key for _, key in texts(data.get("run"))]
     running = [key for key in named if key in audits]
     problems += _worker_names(audits, running)
-    warnings: list[Problem] = []
+    found, warnings = filterrules.check_suppressions(config)
+    problems += found
+    warnings += servicerules.check_unused(config)
     for audit in dict.fromkeys(running if running == named else audits):
         for path, name in _members(audits, audit):
             found, advice = plugins.check_use(path, name)
             problems += found
             warnings += advice
-    if data.get("email"):
-        warnings.append((("email",), "this version sends no mail when audits begin or end; it only checks this"))
     return problems, warnings
 
 
@@ -101,6 +105,8 @@ def _references(data: dict[str, Any], plugins: Plugins) -> Iterator[Problem]:
                 yield path, f"{plugins.config.quote(path)} is named twice in this list; name it once"
             elif fault := plugins.missing(path, name):
                 yield path, fault
+            else:
+                yield from filterrules.check_use(data, path, name)
             seen.add((*path[:-1], name))
 
 

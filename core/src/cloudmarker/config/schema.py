@@ -25,7 +25,8 @@ def json_schema() -> dict[str, Any]:
     _, definitions = msgspec.json.schema_components([Root], ref_template="#/$defs/{name}")
     schema: dict[str, Any] = _optional(definitions.pop("Root"))
     definitions = {name: _optional(definition) for name, definition in definitions.items()}
-    for fields in (schema["properties"], definitions["Email"]["properties"]):
+    sections = (schema, *(definitions[name] for name in ("Email", "When", "Suppression")))
+    for fields in (section["properties"] for section in sections):
         for key, value in fields.items():
             fields[key] = _or_reference(value)
     plugins = registry().plugins
@@ -73,6 +74,10 @@ def _optional(definition: dict[str, Any]) -> dict[str, Any]:
 
 def _or_reference(value: dict[str, Any]) -> dict[str, Any]:
     """Let a text of a certain form be a reference too: what it stands for is checked when it is loaded."""
+    if "anyOf" in value:
+        value = {**value, "anyOf": [_or_reference(option) for option in value["anyOf"]]}
+    if "items" in value:
+        value = {**value, "items": _or_reference(value["items"])}
     if not {"pattern", "enum"} & set(value):
         return value
     described: dict[str, Any] = {key: value[key] for key in ("description", "default") if key in value}

@@ -27,6 +27,7 @@ _WORDS = {
     "date": "a date",
     "datetime": "a date",
 }
+_MANY = 20  # choices that are not all listed if one of them is meant
 _EXPECTED = re.compile(r"Expected `([^`]*)`, got `([^`]*)`")
 _BOUND = re.compile(r"Expected `[^`]*` ([<>]=? \S+)")
 
@@ -44,6 +45,8 @@ def differences(value: Any, expected: Any, path: Path = ()) -> Iterator[Problem]
         if value is None and type(None) in get_args(inner):
             return
         containers = [option for option in get_args(inner) if _is_container(option)]
+        if len(containers) > 1 or str in map(_bare, get_args(inner)):  # plain text is another way to say it
+            containers = [option for option in containers if _is_like(value, option)]
         if len(containers) == 1:
             expected = containers[0]
             inner = _bare(expected)
@@ -96,6 +99,10 @@ def _is_struct(inner: Any) -> bool:
 def _is_container(expected: Any) -> bool:
     inner = _bare(expected)
     return get_origin(inner) in (dict, list) or _is_struct(inner)
+
+
+def _is_like(value: Any, container: Any) -> bool:
+    return isinstance(value, list if get_origin(_bare(container)) is list else dict)
 
 
 def _dict_differences(value: Any, inner: Any, path: Path) -> Iterator[Problem]:
@@ -153,7 +160,7 @@ def _reword(error: msgspec.ValidationError, value: Any, expected: Any, path: Pat
     if words:
         return path, f"expected {words[0]}" + ("" if isinstance(value, str) else f", got {kind(value)}")
     if choices := _choices(expected):
-        return path, f"expected one of {', '.join(map(repr, choices))}"
+        return path, _one_of(choices, value)
     message, _, where = str(error).partition(" - at `$")
     for step in re.findall(r"\[(\d+)\]", where):
         path = (*path, int(step))
@@ -168,7 +175,17 @@ def _reword(error: msgspec.ValidationError, value: Any, expected: Any, path: Pat
 
 def _choices(expected: Any) -> tuple[Any, ...]:
     inner = _bare(expected)
+    if get_origin(inner) in (Union, types.UnionType):
+        options = [option for option in get_args(inner) if option is not type(None)]
+        inner = options[0] if len(options) == 1 else None
     return get_args(inner) if get_origin(inner) is Literal else ()
+
+
+def _one_of(choices: tuple[Any, ...], value: Any) -> str:
+    near = suggest(value, choices) if isinstance(value, str) else None
+    if near and len(choices) > _MANY:
+        return f"expected one of {len(choices)} words; did you mean {near!r}?"
+    return f"expected one of {', '.join(map(repr, choices))}" + (f"; did you mean {near!r}?" if near else "")
 
 
 def _in_words(names: str) -> str:

@@ -48,7 +48,8 @@ class InternetExposureEvent:
         "public_ip",
         "load_balancer",
         "backend_service",
-        "target_pool",
+        "backend_pool",
+        "backend",
         "firewall",
         "firewall_rule",
         "subnet",
@@ -153,8 +154,9 @@ class _Exposure:
         certain = {protocol: merged(spans) for protocol, spans in self._open.items()}
         perhaps = {protocol: difference(merged(spans), certain[protocol]) for protocol, spans in self._perhaps.items()}
         uncertain = list(self._uncertain) if any(perhaps.values()) else []
+        named = {"cloud_type": machine.cloud_type, "reference": machine.reference, "account": machine.account or None}
         return finding(
-            {"com": {"cloud_type": machine.cloud_type, "reference": machine.reference}},
+            {"com": named},
             check_id=_CHECK_ID,
             record_type="internet_exposure_event",
             severity=_severity(certain, sensitive, uncertain=bool(uncertain)),

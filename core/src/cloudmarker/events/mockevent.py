@@ -24,7 +24,7 @@ class MockEvent:
         ValueError: *n* is 0 or no integer.
     """
 
-    buckets = ("raw", "com.cloud_type", "com.reference")
+    buckets = ("raw", "com.cloud_type", "com.reference", "com.account")
 
     def __init__(self, n: int = 3) -> None:
         if type(n) is not int or n == 0:

@@ -82,6 +82,7 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
         "target_tags": [],
         "target_identities": [],
         "target_networks": [],
+        "target_type": "machine",
     },
     "network_rule": {
         "target": f"{PROJECT}/database_servers/one",
@@ -136,6 +137,19 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
         "backend_pools": [],
         "minimum_tls": "1.2",
         "web_firewall": True,
+    },
+    "backend_pool": {
+        "networks": [f"{PROJECT}/networks/one"],
+        "backends": [f"{PROJECT}/computes/one"],
+        "backend_pools": [],
+        "backend_count": 1,
+    },
+    "backend": {
+        "backend_pool": f"{PROJECT}/backend_pools/one",
+        "machine": f"{PROJECT}/computes/one",
+        "address": None,
+        "host": None,
+        "ports": [],
     },
     "dns_zone": {"domain": "example.com", "scheme": "external", "dnssec": True, "networks": []},
     "compute": {

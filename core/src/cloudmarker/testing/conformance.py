@@ -186,6 +186,11 @@ def _write(subject: Subject, plugin: Any, run: MemoryRun, records: Sequence[Reco
 
 def _contents(subject: Subject, plugin: Any) -> dict[Path, Any]:
     """Return what is in each file that the plugin names as its output."""
+    if hasattr(plugin, "display"):
+        with subject.calling("display()"):
+            shown = plugin.display()
+        if not isinstance(shown, str):
+            subject.fail(f".display() must give a string, not {shown!r}")
     if not hasattr(plugin, "outputs"):
         return {}
     with subject.calling("outputs()"):

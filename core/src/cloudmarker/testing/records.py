@@ -27,6 +27,9 @@ from cloudmarker.testing._inventory import DEFAULTS, PROJECT
 CLOUD_TYPE = "example"
 """The ``cloud_type`` of the records made here."""
 
+ACCOUNT = PROJECT.rpartition("/")[2]
+"""The ``account`` of the records made here."""
+
 _STAMPER_ARGS = ("audit", "20260102_030405")
 
 
@@ -59,6 +62,7 @@ def _inventory(record_type: str, com: dict[str, Any], **defaults: Any) -> Record
         "location": "north",
         "tags": {"owner": "someone"},
         "parent": PROJECT,
+        "account": ACCOUNT,
         "created": "2026-01-02T03:04:05Z",
     }
     return record(record_type, raw=raw, ext=ext, **{**common, **defaults, **com})
@@ -90,6 +94,8 @@ route_table = _factory("route_table")
 network_interface = _factory("network_interface")
 public_ip = _factory("public_ip")
 load_balancer = _factory("load_balancer")
+backend_pool = _factory("backend_pool")
+backend = _factory("backend")
 dns_zone = _factory("dns_zone")
 compute = _factory("compute")
 compute_group = _factory("compute_group")
@@ -119,7 +125,9 @@ def mock(n: int = 0, **com: Any) -> Record:
 
 def coverage(**com: Any) -> Record:
     """Return a coverage record: the firewalls of a project were read, all 3 of them."""
-    made = _coverage.coverage(CLOUD_TYPE, PROJECT, "firewall", "ok", 3)
+    made = _coverage.coverage(
+        CLOUD_TYPE, PROJECT, "firewall", "ok", 3, account=ACCOUNT, record_types=["firewall", "firewall_rule"]
+    )
     made["com"].update(com)
     return made
 
@@ -144,6 +152,10 @@ def audit(**com: Any) -> Record:
         "duration_s": 1.5,
         "records": {"firewall": 3},
         "events": {},
+        "findings": {},
+        "suppressed": 0,
+        "suppressions_expired": [],
+        "suppressions_unmatched": [],
         "coverage": {"ok": 1},
         "workers": [worker],
     }

@@ -45,6 +45,7 @@ def _machine(row: dict[str, str], file_name: str) -> Record:
         "cloud_type": "csv",
         "record_type": "machine",
         "reference": f"{file_name}/{row['name']}",
+        "account": None,
         "name": row["name"],
         "location": row["location"] or None,
         "tags": {key: str(value) for key, value in row.items() if value and key not in ("name", "location")},

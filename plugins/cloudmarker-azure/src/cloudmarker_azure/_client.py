@@ -13,13 +13,14 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Any
 from urllib.parse import SplitResult, urljoin, urlsplit
 
+import msgspec
 from azure.core.exceptions import AzureError, ClientAuthenticationError
-from azure.core.rest import HttpResponse
 from cloudmarker.reading import Novelty, Retry, UnreadError
 
 from cloudmarker_azure._governor import Governor, Target
 from cloudmarker_azure._outcome import refused
 from cloudmarker_azure._session import GRAPH_PATH, Session, described, login_failure, root_cause
+from cloudmarker_azure._transport import Answer
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ class Client:
         self._retry = retry
         self._stop = stop
         endpoint = urlsplit(session.access.endpoint)
+        self._address = f"{endpoint.scheme}://{endpoint.netloc}"
         self._origin = _origin(endpoint)
         self._root = len(endpoint.path)
 
@@ -108,20 +110,21 @@ class Client:
         if not isinstance(link, str):
             raise UnreadError("failed", "the nextLink is not text")
         try:
-            following = urljoin(url, link)
-            origin = _origin(urlsplit(following))
+            parts = urlsplit(urljoin(url, link))
+            origin = _origin(parts)
         except ValueError:
             raise UnreadError("failed", "the nextLink is not a URL") from None
         if origin != self._origin:
             raise UnreadError("failed", f"the nextLink leads to another host, {origin[1]}, and is not followed")
-        return following
+        # Libraries differ on where the host of an odd URL ends, so that what is sent has the host of our own address.
+        return f"{self._address}{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
 
     def _get(self, url: str, parse: Callable[[Any], dict[str, Any]]) -> Generator[list[Any], None, dict[str, Any]]:
         target = Target.of(urlsplit(url).path[self._root :])
         return self._answer(target, lambda: self._session.get(url), parse)
 
     def _answer(
-        self, target: Target, send: Callable[[], HttpResponse], parse: Callable[[Any], dict[str, Any]]
+        self, target: Target, send: Callable[[], Answer], parse: Callable[[Any], dict[str, Any]]
     ) -> Generator[list[Any], None, dict[str, Any]]:
         """Return what *parse* makes of the answer, sending as often as the rules allow.
 
@@ -156,7 +159,7 @@ class Client:
     def _attempt(
         self,
         target: Target,
-        send: Callable[[], HttpResponse],
+        send: Callable[[], Answer],
         parse: Callable[[Any], dict[str, Any]],
         give_up: float,
     ) -> dict[str, Any]:
@@ -177,10 +180,23 @@ class Client:
         finally:
             self._governor.leave(target, sent_at, headers, refusal)
         try:
-            return parse(json.loads(body))
+            return parse(_decode(body))
         except (ValueError, RecursionError) as exc:
             kind = headers.get("Content-Type", "no content type")
             raise UnreadError("failed", f"the answer is not JSON ({kind}): {exc}", again=True) from exc
+
+
+def _decode(body: bytes) -> Any:
+    """Return what *body* says.
+
+    Raises:
+        ValueError: it is not JSON.
+        RecursionError: it is nested too deeply.
+    """
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return json.loads(body)  # takes twice as long, and more: a byte order mark, halves of surrogate pairs
 
 
 def _object(answer: Any) -> dict[str, Any]:

@@ -42,6 +42,7 @@ def security_rule(item: Item, parent: str | None) -> dict[str, Any]:
         "target_tags": [],
         "target_identities": [],
         "target_networks": [],
+        "target_type": "machine",
         **_side(properties, "source"),
         **_side(properties, "destination"),
     }

@@ -30,8 +30,11 @@ def at(item: Any, *keys: str) -> Any:
 
 def text(item: Any, *keys: str) -> str | None:
     """Return the text there; None also if it is empty."""
-    value = at(item, *keys)
-    return value if isinstance(value, str) and value else None
+    for key in keys:  # as in at(): this is asked for so often that the call would be half of its time
+        if not isinstance(item, dict):
+            return None
+        item = item.get(key)
+    return item if isinstance(item, str) and item else None
 
 
 def flag(item: Any, *keys: str) -> bool | None:
@@ -60,7 +63,8 @@ def items(item: Any, *keys: str) -> list[Any]:
 
 def objects(item: Any, *keys: str) -> list[Item]:
     """Return the objects in the array there."""
-    return [entry for entry in items(item, *keys) if isinstance(entry, dict)]
+    value = at(item, *keys)
+    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
 
 
 def texts(item: Any, *keys: str) -> list[str]:
@@ -76,7 +80,7 @@ def id_of(item: Any, *keys: str) -> list[str]:
 
 def ids(item: Any, *keys: str) -> list[str]:
     """Return the ``id`` of each object in the array there."""
-    return unique(found for entry in objects(item, *keys) for found in id_of(entry))
+    return unique([text(entry, "id") for entry in objects(item, *keys)])
 
 
 def unique(values: Iterable[str | None]) -> list[str]:

@@ -12,7 +12,7 @@ from cloudmarker_azure._client import Client
 from cloudmarker_azure._reader import Context, Listing, Work
 from cloudmarker_azure._records import CLOUD_TYPE, Scope
 from cloudmarker_azure._row import Row
-from cloudmarker_azure._table import RECORD_TYPES, SUBSCRIPTIONS, TABLE, children
+from cloudmarker_azure._table import COM_TYPES, RECORD_TYPES, SUBSCRIPTIONS, TABLE, children
 
 
 class ListPlan:
@@ -43,7 +43,8 @@ class ListPlan:
         for record_type in RECORD_TYPES:
             if not self._wants(record_type) and record_type != SUBSCRIPTIONS.record_type:
                 reason = "left out by the parameter record_types"
-                yield coverage(CLOUD_TYPE, tenant.reference, record_type, "skipped", 0, reason)
+                types = [COM_TYPES[record_type]]
+                yield coverage(CLOUD_TYPE, tenant.reference, record_type, "skipped", 0, reason, record_types=types)
 
     def jobs(self, client: Client, scopes: Sequence[Scope]) -> Iterable[Work]:
         """Yield one job for each list of the tenant and of a subscription; lists of resources follow from these.

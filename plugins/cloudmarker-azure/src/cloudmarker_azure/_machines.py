@@ -83,7 +83,7 @@ class _Machines:
         self._volumes = volumes if unread is None else None
         state: State = unread.state if unread else "ok"
         error = one_line(f"{unread}; whether guests encrypt the disks is not known") if unread else None
-        yield [coverage(CLOUD_TYPE, self._scope.reference, DISKS, state, len(volumes), error)]
+        yield [self._coverage(DISKS, state, len(volumes), error)]
         views: dict[str, Any] = {}
         machines = f"{COMPUTE}/virtualMachines"
         unread = yield from self._keep(f"{machines}?statusOnly=true", COMPUTE_VERSION, views, _view)
@@ -186,7 +186,19 @@ class _Machines:
         elif self._cut:
             state, error = "skipped", f"limited to {self._limit} by _max_recs"
         error = one_line(error) if error else None
-        return [coverage(CLOUD_TYPE, self._scope.reference, VIEW.record_type, state, self._count, error)]
+        return [self._coverage(VIEW.record_type, state, self._count, error)]
+
+    def _coverage(self, resource_type: str, state: State, count: int, error: str | None) -> Record:
+        return coverage(
+            CLOUD_TYPE,
+            self._scope.reference,
+            resource_type,
+            state,
+            count,
+            error,
+            account=self._scope.account,
+            record_types=[VIEW.com_type],  # what machines' records say depends on the disks, too
+        )
 
 
 def _view(machine: Any) -> Any:

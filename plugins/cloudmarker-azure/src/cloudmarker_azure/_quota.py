@@ -30,6 +30,13 @@ SPREAD = 1.3
 KIND_MEMORY_S = 10_000.0
 """The same for all buckets of a kind together."""
 
+HIDDEN = 0.25
+"""Part of a call that is taken to have come back unseen when a bucket is first watched: what is left is told in whole
+calls."""
+
+DOUBT = 0.9
+"""What is left of all these parts when a call is refused by a bucket that has never been seen to gain one."""
+
 MARGIN = 1.1
 """By how much longer is waited than the measured refill says: a little late costs less than a refusal."""
 
@@ -81,20 +88,30 @@ class Refill:
 
     def __init__(self) -> None:
         self._gained = FIRST_REFILL
+        self._hidden = 0.0
         self._elapsed = 1.0
 
     @property
     def per_s(self) -> float:
         """Calls per second; what others used up meanwhile is already taken off."""
-        return max(self._gained, 0.0) / self._elapsed
+        return max(self._gained + self._hidden, 0.0) / self._elapsed
 
-    def watch(self, gained: float, elapsed_s: float) -> None:
-        """Take note that so many calls came back in that time."""
+    def watch(self, gained: float, elapsed_s: float, hidden: float = 0.0) -> None:
+        """Take note that so many calls came back in that time, and part of one that could not be seen."""
         self._gained += gained
+        self._hidden += hidden
         self._elapsed += elapsed_s
         if self._elapsed > KIND_MEMORY_S:
             self._gained *= KIND_MEMORY_S / self._elapsed
+            self._hidden *= KIND_MEMORY_S / self._elapsed
             self._elapsed = KIND_MEMORY_S
+
+    def doubt(self) -> None:
+        """Take note that a call had not come back in the time in which it should have, if what was hidden was right.
+
+        A tenant's buckets are emptied together: hundreds of them must not find that out one by one.
+        """
+        self._hidden *= DOUBT
 
 
 class Quota:
@@ -165,9 +182,10 @@ class Quota:
         elapsed = now - self._seen_at
         if max(calls, self._seen) < self.capacity and elapsed > 0:
             gained = calls - self._seen + used
-            # Part of a call is hidden when the first ones are gone.
-            self._kind.watch(gained + (0.0 if self._elapsed else 0.25), elapsed)
+            self._kind.watch(gained, elapsed, 0.0 if self._elapsed else HIDDEN)
             self._gained += gained
+            if not used and self._gained < 1:
+                self._kind.doubt()
             self._elapsed += elapsed
             if self._elapsed > MEMORY_S:
                 self._gained *= MEMORY_S / self._elapsed

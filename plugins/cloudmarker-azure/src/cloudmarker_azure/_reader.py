@@ -120,6 +120,7 @@ class Listing:
         self.row = row
         self.scope = scope
         self.children = [Listing(context, child, scope) for child in context.children(row)]
+        self._has_others = bool(self.children or row.parts)
         self._context = context
         self._tallies = {record_type: _Tally() for record_type in row.record_types}
         self._lock = threading.Lock()
@@ -158,7 +159,7 @@ class Listing:
         yield self.end(unread)
 
     def _pages(self, owner: Owner | None) -> Generator[list[Any], None, None]:
-        path = f"{quote(owner.id, _IN_PATHS) if owner else self.scope.id}{self.row.path}"
+        path = f"{quote(owner.id if owner else self.scope.id, _IN_PATHS)}{self.row.path}"
         if self.row.query:
             path += f"?{urlencode(self.row.query, safe='$,/', quote_via=quote)}"
         if self.row.single:
@@ -203,6 +204,8 @@ class Listing:
             self._complain(tally, "an item is not an object")
             return []
         made = self._record(tally, kind, item, owner)
+        if not self._has_others:
+            return made
         own = Owner.of(item)
         for part in self.row.parts:
             made += self._parts(part, item, own)
@@ -333,6 +336,8 @@ class Listing:
             state,
             tally.count,
             one_line(error) if error else None,
+            account=self.scope.account,
+            record_types=[kind.com_type],
         )
 
     @property

@@ -23,19 +23,14 @@ Fields = Callable[[Item, "str | None"], dict[str, Any]]
 It may raise RecordError: the resource lacks what it must have. What is merely absent is null.
 """
 
-_CREATED = (
-    ("systemData", "createdAt"),
-    ("properties", "timeCreated"),
-    ("properties", "creationTime"),
-    ("properties", "creationDate"),
-    ("properties", "createdAt"),
-    ("properties", "createdOn"),
-    ("properties", "createdTime"),
-    ("properties", "metadata", "createdOn"),
-    ("properties", "attributes", "created"),
-    ("createdTime",),
+_CREATED: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
+    (("systemData",), ("createdAt",)),
+    (("properties",), ("timeCreated", "creationTime", "creationDate", "createdAt", "createdOn", "createdTime")),
+    (("properties", "metadata"), ("createdOn",)),
+    (("properties", "attributes"), ("created",)),
+    ((), ("createdTime",)),
 )
-"""Where Azure's services say when a resource was made; each has one of these, or none."""
+"""Where Azure's services say when a resource was made, object and keys in it; each has one of these, or none."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +50,11 @@ class Scope:
     subscription_id: str | None = None
     subscription_name: str | None = None
     subscription_state: str | None = None
+
+    @property
+    def account(self) -> str | None:
+        """Its ``com.account``: the id of the subscription, lower case; None for the tenant."""
+        return self.subscription_id.lower() if self.subscription_id else None
 
     @property
     def reference(self) -> str:
@@ -161,6 +161,7 @@ def record(
             "cloud_type": CLOUD_TYPE,
             "record_type": kind.com_type,
             "reference": reference,
+            "account": scope.account,
             "name": _name(item, reference),
             "location": _region(location),
             "tags": tags,
@@ -191,7 +192,13 @@ def _tags(item: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _created(item: Mapping[str, Any]) -> str | None:
-    return next(filter(None, (timestamp(at(item, *path)) for path in _CREATED)), None)
+    for path, keys in _CREATED:
+        inside = at(item, *path)
+        if isinstance(inside, dict):
+            for key in keys:
+                if key in inside and (moment := timestamp(inside[key])):
+                    return moment
+    return None
 
 
 def _group_name(reference: str) -> str | None:

@@ -87,4 +87,6 @@ class Row:
 
     def kind_of(self, item: Item) -> Kind:
         """Return the kind of records that *item* gives."""
+        if not self.variants:
+            return self.kind
         return next((kind for kind, applies in self.variants if applies(item)), self.kind)

@@ -9,19 +9,14 @@ from __future__ import annotations
 
 import logging
 import re
-import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from functools import partial
 from importlib.metadata import version
 from types import TracebackType
 from typing import Any
-from urllib.parse import urlsplit
-from weakref import WeakSet
 
-import requests
 from azure.core.credentials import AccessTokenInfo, TokenRequestOptions
 from azure.core.exceptions import ClientAuthenticationError
 from azure.core.pipeline import Pipeline
@@ -32,21 +27,12 @@ from azure.core.pipeline.policies import (
     UserAgentPolicy,
 )
 from azure.core.pipeline.transport import RequestsTransport
-from azure.core.rest import HttpRequest, HttpResponse
+from azure.core.rest import HttpRequest
 from azure.identity import ClientSecretCredential, DefaultAzureCredential
 from cloudmarker.reading import UnreadError
-from requests.adapters import HTTPAdapter
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, ProxyManager
-from urllib3.connection import HTTPSConnection
 
 from cloudmarker_azure._access import Access
-
-CONNECT_TIMEOUT_S = 10
-READ_TIMEOUT_S = 60
-"""Seconds without a byte until an answer is given up. The SDK's own default is 300 for both."""
-
-LOGIN_WAIT_S = 10.0
-"""Longest single wait of azure-identity between its attempts to get a token, whatever the server asks for."""
+from cloudmarker_azure._transport import Answer, Connections, Transport
 
 FAILED_LOGIN_S = 60.0
 """Seconds for which a failed login is not tried again, so that it does not cost every list of a large tenant a call."""
@@ -68,77 +54,10 @@ HINTS = {
 """Error codes of Microsoft Entra ID, and what to do about them."""
 
 
-class _Adapter(HTTPAdapter):
-    """Connections that can be ended while a thread waits for an answer on one."""
-
-    def __init__(self, connections: int, stop: threading.Event) -> None:
-        opened: WeakSet[HTTPSConnection] = WeakSet()
-
-        class Connection(HTTPSConnection):
-            def connect(self) -> None:
-                super().connect()
-                opened.add(self)
-                if stop.is_set():  # interrupt() may have been called before it could see this one
-                    self.close()
-                    raise ConnectionAbortedError("reading was stopped")
-
-        class Pool(HTTPSConnectionPool):
-            ConnectionCls = Connection
-
-        self._opened = opened
-        self._pools = {"http": HTTPConnectionPool, "https": Pool}
-        super().__init__(pool_connections=4, pool_maxsize=connections)
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = self._pools
-
-    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> ProxyManager:
-        manager: ProxyManager = super().proxy_manager_for(*args, **kwargs)
-        manager.pool_classes_by_scheme = self._pools
-        return manager
-
-    def interrupt(self) -> None:
-        """End every connection, once *stop* is set: a thread that waits for an answer gets an error at once."""
-        for connection in list(self._opened):
-            if connection.sock is not None:
-                with suppress(OSError):  # it has ended by itself
-                    # Not SSLSocket.shutdown: that takes the TLS state away from under the waiting thread.
-                    socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
-
-
-class _Http(requests.Session):
-    """A session that looks for the proxies of a host once, not for every request: it is a tenth of its work."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        # An authentication of its own keeps requests from replacing ours by one from ~/.netrc.
-        self.auth = _unchanged
-        self._environment: dict[tuple[str, str], Any] = {}
-
-    def merge_environment_settings(self, url: Any, *args: Any) -> Any:
-        parts = urlsplit(url)
-        place = parts.scheme, parts.netloc
-        if place not in self._environment:  # the other arguments are the transport's, always the same
-            self._environment[place] = super().merge_environment_settings(url, *args)
-        return dict(self._environment[place])
-
-
-class _Transport(RequestsTransport):  # type: ignore[misc]  # azure-core exports it through __getattr__
-    """Sends requests; waits of the SDK's own retry policies are short and end when reading is stopped."""
-
-    def __init__(self, stop: threading.Event, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self._stop = stop
-
-    def sleep(self, duration: float) -> None:
-        self._stop.wait(min(duration, LOGIN_WAIT_S))
-
-
 class _Credential:
     """A credential that many threads share: one of them logs in, and a token that was refused can be replaced."""
 
-    def __init__(self, access: Access, transport: _Transport) -> None:
+    def __init__(self, access: Access, transport: RequestsTransport) -> None:
         self._access = access
         self._transport = transport
         self._lock = threading.Lock()
@@ -206,26 +125,16 @@ class Session:
 
     def __init__(self, access: Access, connections: int, stop: threading.Event) -> None:
         self.access = access
-        self._http = _Http()
-        self._adapter = _Adapter(connections, stop)
-        self._http.mount("https://", self._adapter)
-        transport = _Transport(
-            stop,
-            session=self._http,
-            session_owner=False,
-            connection_timeout=CONNECT_TIMEOUT_S,
-            read_timeout=READ_TIMEOUT_S,
-            connection_verify=access.ca_cert or True,
-        )
+        self._connections = Connections(connections, access.ca_cert, stop)
         _keep_requests_out_of_the_log()
-        self._credential = _Credential(access, transport)
+        self._credential = _Credential(access, self._connections.for_credentials())
         policies: list[Any] = [
             RequestIdPolicy(),
-            HeadersPolicy({"Accept": "application/json"}),
+            HeadersPolicy({"Accept": "application/json", "Accept-Encoding": "gzip, deflate"}),
             UserAgentPolicy(f"cloudmarker-azure/{version('cloudmarker-azure')}"),
             BearerTokenCredentialPolicy(self._credential, access.scope),
         ]
-        self._pipeline: Pipeline[HttpRequest, HttpResponse] = Pipeline(transport, policies)
+        self._pipeline: Pipeline[HttpRequest, Answer] = Pipeline(Transport(self._connections), policies)
 
     def login(self) -> None:
         """Get a token, so that no thread has to.
@@ -238,7 +147,7 @@ class Session:
         except ClientAuthenticationError as exc:
             raise login_failure(self.access, exc) from exc
 
-    def get(self, url: str) -> HttpResponse:
+    def get(self, url: str) -> Answer:
         """Return the answer to a GET of *url*, whatever its status, its body read.
 
         Raises:
@@ -246,7 +155,7 @@ class Session:
         """
         return self._authenticated(partial(HttpRequest, "GET", url))
 
-    def query(self, body: Mapping[str, Any]) -> HttpResponse:
+    def query(self, body: Mapping[str, Any]) -> Answer:
         """Return the answer to a query of Azure Resource Graph: the only request that is not a GET, but for tokens.
 
         Raises:
@@ -255,7 +164,7 @@ class Session:
         url = f"{self.access.endpoint}{GRAPH_PATH}?api-version={GRAPH_API_VERSION}"
         return self._authenticated(partial(HttpRequest, "POST", url, json=dict(body)))
 
-    def _authenticated(self, make: Callable[[], HttpRequest]) -> HttpResponse:
+    def _authenticated(self, make: Callable[[], HttpRequest]) -> Answer:
         generation = self._credential.generation
         response = self._send(make())
         if response.status_code == 401:
@@ -263,17 +172,17 @@ class Session:
             response = self._send(make())
         return response
 
-    def _send(self, request: HttpRequest) -> HttpResponse:
+    def _send(self, request: HttpRequest) -> Answer:
         return self._pipeline.run(request, stream=False).http_response
 
     def interrupt(self) -> None:
         """End the requests that are under way, with an error in the threads that wait for them."""
-        self._adapter.interrupt()
+        self._connections.interrupt()
 
     def close(self) -> None:
         """Close the connections that are not in use."""
         self._credential.close()
-        self._http.close()
+        self._connections.close()
 
 
 def _keep_requests_out_of_the_log() -> None:
@@ -315,7 +224,3 @@ def described(exc: BaseException) -> str:
     """Return what an exception that came from below is called, and says."""
     name, text = type(exc).__name__, str(exc)
     return text if text.startswith(name) else f"{name}: {text}"
-
-
-def _unchanged(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    return request

@@ -311,6 +311,9 @@ TABLE: tuple[Row, ...] = (
 RECORD_TYPES = tuple(dict.fromkeys(record_type for row in TABLE for record_type in row.record_types))
 """Every ``ext.record_type`` that can be read, in the order of the table."""
 
+COM_TYPES = {kind.record_type: kind.com_type for row in TABLE for kind in row.kinds}
+"""The ``com.record_type`` of each of them."""
+
 
 def children(row: Row) -> tuple[Row, ...]:
     """Return the rows of the lists that the resources of a *row* have."""

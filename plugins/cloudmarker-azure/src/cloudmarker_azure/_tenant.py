@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 from cloudmarker.contracts import Record
-from cloudmarker.coverage import coverage
+from cloudmarker.coverage import State, coverage
 from cloudmarker.fanout import fan_out
 from cloudmarker.reading import Retry, UnreadError
 
@@ -63,7 +63,7 @@ def read_tenant(settings: Settings, plan: Plan) -> Iterator[Record]:
         try:
             session.login()
         except UnreadError as exc:
-            yield coverage(CLOUD_TYPE, tenant.reference, SUBSCRIPTIONS.record_type, exc.state, 0, str(exc))
+            yield _unlisted(tenant.reference, exc.state, str(exc))
             return
         selection = Selection(
             settings.subscriptions, settings.exclude_subscriptions, settings.management_group, settings.max_subs
@@ -73,7 +73,7 @@ def read_tenant(settings: Settings, plan: Plan) -> Iterator[Record]:
                 selection.limit_to(_members(client, selection.management_group))
         except UnreadError as exc:
             group = f"/providers/Microsoft.Management/managementGroups/{selection.management_group}"
-            yield coverage(CLOUD_TYPE, group, SUBSCRIPTIONS.record_type, exc.state, 0, str(exc))
+            yield _unlisted(group, exc.state, str(exc))
             return
         chosen: list[Scope] = []
         yield from _subscriptions(client, tenant, selection, plan, chosen)
@@ -122,10 +122,18 @@ def _subscriptions(
             scope = tenant.subscription(record["raw"])
             if reason := selection.refuse(scope):
                 for record_type in plan.record_types:
-                    yield coverage(CLOUD_TYPE, scope.reference, record_type, "skipped", 0, reason)
+                    yield coverage(
+                        CLOUD_TYPE, scope.reference, record_type, "skipped", 0, reason, account=scope.account
+                    )
                 continue
             chosen.append(scope)
             if plan.with_subscriptions:
                 yield record
     for entry, reason in selection.missing():
-        yield coverage(CLOUD_TYPE, f"/subscriptions/{entry}", SUBSCRIPTIONS.record_type, "failed", 0, reason)
+        yield _unlisted(f"/subscriptions/{entry}", "failed", reason, account=entry.lower())
+
+
+def _unlisted(scope: str, state: State, reason: str, account: str | None = None) -> Record:
+    """Return the coverage record for subscriptions that could not be listed; what is in them has none."""
+    types = [SUBSCRIPTIONS.kind.com_type]
+    return coverage(CLOUD_TYPE, scope, SUBSCRIPTIONS.record_type, state, 0, reason, account=account, record_types=types)

@@ -8,6 +8,7 @@ from cloudmarker.contracts import Record
 
 from cloudmarker_azure._records import Scope
 from cloudmarker_azure._settings import settings
+from cloudmarker_azure._words import CloudName, RecordType, Source
 
 
 class AzCloud:
@@ -64,12 +65,12 @@ class AzCloud:
         _max_subs: int = 0,
         _max_recs: int = 0,
         *,
-        cloud: str = "public",
+        cloud: CloudName = "public",
         subscriptions: Sequence[str] | None = None,
         exclude_subscriptions: Sequence[str] | None = None,
         management_group: str | None = None,
-        record_types: Sequence[str] | None = None,
-        source: str = "arm",
+        record_types: list[RecordType] | None = None,
+        source: Source = "arm",
         endpoint: str | None = None,
         authority: str | None = None,
         ca_cert: str | None = None,

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from cloudmarker.contracts import Record
 
 from cloudmarker_azure._settings import settings
+from cloudmarker_azure._words import CloudName
 
 
 class AzVM:
@@ -47,7 +48,7 @@ class AzVM:
         _max_subs: int = 0,
         _max_recs: int = 0,
         *,
-        cloud: str = "public",
+        cloud: CloudName = "public",
         subscriptions: Sequence[str] | None = None,
         exclude_subscriptions: Sequence[str] | None = None,
         management_group: str | None = None,

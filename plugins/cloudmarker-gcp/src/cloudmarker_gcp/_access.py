@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from cloudmarker.errors import ConfigError, PluginError
 
 _KEY_FIELDS = ("client_email", "private_key", "token_uri")
+_UNIVERSE = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
 _ACCOUNT = re.compile(r"[^@\s/]+@[^@\s/]+\.[^@\s/]+")
 
 
@@ -100,6 +101,9 @@ def load_key(path: Path) -> dict[str, Any]:
         raise PluginError(f"key_file_path: {path}: it has no {', '.join(missing)}")
     if problem := problem_with_url(key["token_uri"]):
         raise PluginError(f"key_file_path: {path}: token_uri: {problem}")
+    universe = key.get("universe_domain")  # tokens are sent to hosts in it
+    if universe is not None and not (isinstance(universe, str) and _UNIVERSE.fullmatch(universe)):
+        raise PluginError(f"key_file_path: {path}: universe_domain is not the name of a domain")
     return key
 
 

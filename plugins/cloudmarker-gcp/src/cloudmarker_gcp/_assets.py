@@ -131,10 +131,10 @@ class _Listing:
         """
         row = replace(ASSET_LIST, permission=_PERMISSIONS[content])
         call = Call.of(row, self._parent)
-        query = (*call.query, ("contentType", content), *(("assetTypes", pattern) for pattern in places))
+        arguments = {**call.arguments, "contentType": content, "assetTypes": list(places)}
         begun = False
         try:
-            with closing(self._client.pages(replace(call, query=query))) as pages:
+            with closing(self._client.pages(replace(call, arguments=arguments))) as pages:
                 for page in pages:
                     if page is None:
                         yield []
@@ -203,7 +203,7 @@ class _Listing:
 
     def _wanted(self, place: _Place, name: str) -> bool:
         zones = self._make.zones
-        return zones is None or not place.row.zone_path or zone_and_region(name)[0] in zones
+        return zones is None or not place.row.zone_method or zone_and_region(name)[0] in zones
 
     def _branch(self, top: Row, scope: Scope) -> Branch:
         key = (scope.path, id(top))

@@ -6,20 +6,20 @@ When a request may be sent is for :mod:`cloudmarker_gcp._governor` to say.
 from __future__ import annotations
 
 import http.client
-import json
 import logging
 import ssl
 import threading
 import time
 from collections.abc import Generator
 from dataclasses import dataclass
-from urllib.parse import quote, urlencode
 
 import httplib2
 from cloudmarker.reading import Retry, UnreadError
 from google.auth.exceptions import GoogleAuthError
 
 from cloudmarker_gcp._governor import Governor, Target
+from cloudmarker_gcp._methods import Arguments, Methods
+from cloudmarker_gcp._names import in_place
 from cloudmarker_gcp._outcome import refused
 from cloudmarker_gcp._pages import Page
 from cloudmarker_gcp._room import Room
@@ -31,9 +31,6 @@ _LOGGER = logging.getLogger(__name__)
 
 ROOM_BYTES = 24 * 2**20
 """Bytes of answers that are in memory at a time, about: a page of 500 machines can have two megabytes."""
-
-PARTIAL = ("returnPartialSuccess", "true")
-"""Asks an aggregated list for what is there although some place is down."""
 
 NO_ANSWER = (OSError, httplib2.HttpLib2Error, http.client.HTTPException)
 """What sending raises when there is no answer: refused, reset, timed out, no such host, no TLS, cut off, no HTTP."""
@@ -49,15 +46,15 @@ class Call:
     Attributes:
         row: what it is of.
         scope: whose it is.
-        path: under the root of the API.
-        query: its parameters.
+        method: its id.
+        arguments: of the method.
         partial: whether what is there is wanted although some place cannot be asked.
     """
 
     row: Row
     scope: Scope
-    path: str
-    query: tuple[tuple[str, str], ...]
+    method: str
+    arguments: Arguments
     partial: bool = False
 
     @classmethod
@@ -69,26 +66,41 @@ class Call:
             scope: from where.
             parent: what leads to the list, where it is below another resource.
             zone: of the list, if it is that of one zone.
+
+        Raises:
+            UnreadError: what leads to the list, which an answer has said, leads somewhere else.
         """
-        words = {"project": scope.id, "scope": scope.path, "parent": parent, "zone": zone}
-        template = row.zone_path if zone else row.path
-        path = template.format_map({key: quote(word, safe="/:@") for key, word in words.items()})
-        query = tuple((key, value.format_map(words)) for key, value in row.query.items())
-        return cls(row, scope, path, query, partial=bool(row.aggregated) and not zone)
+        words = {"project": scope.id, "scope": scope.path, "parent": parent}
+        collection, arguments = in_place(parent) if row.collections else ("", {})
+        if not {".", ".."}.isdisjoint(parent.split("/")) or (row.collections and collection not in row.collections):
+            raise UnreadError("failed", f"{parent!r} is no name of a resource")
+        method = (row.zone_method if zone else row.method).format(level=scope.level, collection=collection)
+        arguments |= {key: value.format_map(words) for key, value in row.arguments.items()}
+        if zone:
+            arguments["zone"] = zone
+        return cls(row, scope, method, arguments, partial=bool(row.aggregated) and not zone)
+
+    def __str__(self) -> str:
+        """Return what is asked, for a person."""
+        return f"{self.method} {self.scope.path}".rstrip()
 
 
 class Client:
     """Reads through a session. Threads may share it.
 
     Args:
-        session: sends the requests.
+        session: logs in.
+        methods: makes the requests, and sends them.
         governor: lets them through.
         retry: when they are sent again.
         stop: set when reading ends; waits end then.
     """
 
-    def __init__(self, session: Session, governor: Governor, retry: Retry, stop: threading.Event) -> None:
+    def __init__(
+        self, session: Session, methods: Methods, governor: Governor, retry: Retry, stop: threading.Event
+    ) -> None:
         self._session = session
+        self._methods = methods
         self._governor = governor
         self._retry = retry
         self._stop = stop
@@ -127,21 +139,18 @@ class Client:
         Raises:
             UnreadError: the list ends here; what was yielded is right.
         """
-        query = list(call.query)
+        arguments = call.arguments
         tokens: set[str] = set()
         roomy = not call.row.children  # what is below it may have to be read before the page is done with
-        if call.partial and self._wants_partial:
-            query.append(PARTIAL)
+        partial = call.partial and self._wants_partial
         while True:
             try:
-                page, taken = yield from self._page(call, query)
+                page, taken = yield from self._page(call, arguments, partial)
             except UnreadError as exc:
-                if exc.status != 400 or PARTIAL not in query:
+                if exc.status != 400 or not partial:
                     raise
-                # The newest discovery documents do not have that parameter any more, although the descriptions in them
-                # recommend it: who refuses it is not asked again.
-                query.remove(PARTIAL)
-                page, taken = yield from self._page(call, query)
+                partial = False  # whoever refuses that parameter is not asked with it again
+                page, taken = yield from self._page(call, arguments, partial)
                 self._wants_partial = False
             try:
                 following = page.following()
@@ -159,9 +168,9 @@ class Client:
             if token in tokens:
                 raise UnreadError("failed", "the pages go round in a circle: a token for the next page was sent before")
             tokens.add(token)
-            query = [*((key, value) for key, value in query if key != name), following]
+            arguments = {**arguments, name: token}
 
-    def _page(self, call: Call, query: list[tuple[str, str]]) -> Generator[None, None, tuple[Page, int]]:
+    def _page(self, call: Call, arguments: Arguments, partial: bool) -> Generator[None, None, tuple[Page, int]]:
         """Return a page and the room that it takes, sending as often as the rules allow; yield while it has to wait.
 
         Raises:
@@ -171,9 +180,9 @@ class Client:
         give_up = time.monotonic() + self._retry.deadline_s
         failures = 0
         while True:
-            taken = self._room.enter(call.row.path)
+            taken = self._room.enter(call.row.method)
             try:
-                page, size = self._attempt(call, query, target, give_up)
+                page, size = self._attempt(call, arguments, partial, target, give_up)
             except UnreadError as exc:
                 self._room.leave(taken)
                 unread = exc
@@ -181,13 +190,13 @@ class Client:
                 self._room.leave(taken)
                 raise
             else:
-                self._room.learn(call.row.path, size)
+                self._room.learn(call.row.method, size)
                 return page, taken
             if unread.state != "throttled" or not unread.again:
                 failures += 1
-                self._wait_after(unread, failures, give_up, call.path)
+                self._wait_after(unread, failures, give_up, str(call))
             elif self._governor.opens_in_time(target, give_up):
-                _LOGGER.info("%s: %s", call.path, unread)
+                _LOGGER.info("%s: %s", call, unread)
                 yield None
             else:
                 raise unread
@@ -205,17 +214,16 @@ class Client:
         if self._stop.wait(wait):
             raise UnreadError("failed", "reading was stopped")
 
-    def _attempt(self, call: Call, query: list[tuple[str, str]], target: Target, give_up: float) -> tuple[Page, int]:
+    def _attempt(
+        self, call: Call, arguments: Arguments, partial: bool, target: Target, give_up: float
+    ) -> tuple[Page, int]:
         """Send a request; return the page, and the bytes of the answer."""
-        session = self._session
-        root = session.access.root(call.row.api.name, session.universe_domain)
-        url = f"{root}/{call.path}{'?' if query else ''}{urlencode(query)}"
-        posted = None if call.row.posts is None else json.dumps(call.row.posts).encode()
+        request = self._methods.request(call.row.api, call.method, arguments, call.row.posts, partial=partial)
         refusal = None
         answered = False
         passed = self._governor.enter(target, give_up)
         try:
-            status, headers, body = session.send(url, posted)
+            status, headers, body = self._methods.send(request)
             answered = True
             if not 200 <= status < 300:
                 unread = refused(status, headers, body, call.row.permission_in(call.scope))

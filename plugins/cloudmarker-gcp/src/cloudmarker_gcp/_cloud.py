@@ -17,6 +17,7 @@ from cloudmarker_gcp._assets import asset_job, grouped, is_served
 from cloudmarker_gcp._client import Client
 from cloudmarker_gcp._discovery import Discovery
 from cloudmarker_gcp._governor import Governor, Target
+from cloudmarker_gcp._methods import Methods
 from cloudmarker_gcp._reader import Branch, Branches, Chunk, Steps, Switches, Work, one_first, skipped
 from cloudmarker_gcp._record import CLOUD_TYPE
 from cloudmarker_gcp._row import Api, Row
@@ -24,7 +25,16 @@ from cloudmarker_gcp._scopes import Level, Scope
 from cloudmarker_gcp._selection import Selection
 from cloudmarker_gcp._session import Session
 from cloudmarker_gcp._settings import Settings
-from cloudmarker_gcp._table import ASSET_LIST, SERVICES, record_types, rows_for, token_scopes
+from cloudmarker_gcp._table import (
+    ASSET_LIST,
+    PROJECT,
+    SERVICES,
+    com_types,
+    methods,
+    record_types,
+    rows_for,
+    token_scopes,
+)
 
 
 def read_cloud(settings: Settings) -> Iterator[Record]:
@@ -34,11 +44,11 @@ def read_cloud(settings: Settings) -> Iterator[Record]:
     session = Session(settings.access, token_scopes(plan.all_rows))
     try:
         governor = Governor(settings.retry, settings.rate_limit, stop, plan.apis)
-        client = Client(session, governor, settings.retry, stop)
+        client = Client(session, Methods(session, methods(plan.all_rows)), governor, settings.retry, stop)
         try:
             client.login()
         except UnreadError as exc:
-            yield coverage(CLOUD_TYPE, Scope().reference, "project", exc.state, 0, str(exc))
+            yield coverage(CLOUD_TYPE, Scope().reference, "project", exc.state, 0, str(exc), record_types=["scope"])
             return
         for chunk in fan_out(
             plan.jobs(client),
@@ -95,7 +105,8 @@ class Plan:
 
     def jobs(self, client: Client) -> Iterator[Work]:
         """Yield the jobs that read everything."""
-        left_out = [name for name in record_types() if not self._wanted(name)]
+        # Projects are listed in any case, and the list has coverage of its own.
+        left_out = [name for name in record_types() if name != PROJECT.record_type and not self._wanted(name)]
         if left_out:
             yield Job(partial(_given, _left_out(left_out)), Target.of(Scope(), RESOURCE_MANAGER))
         reading = _Reading(self, client)
@@ -189,4 +200,16 @@ def _given(chunk: Chunk) -> Steps:
 
 
 def _left_out(names: Iterable[str]) -> Chunk:
-    return [coverage(CLOUD_TYPE, Scope().reference, name, "skipped", 0, "left out by record_types") for name in names]
+    types = com_types()
+    return [
+        coverage(
+            CLOUD_TYPE,
+            Scope().reference,
+            name,
+            "skipped",
+            0,
+            "left out by the parameter record_types",
+            record_types=[types[name]],
+        )
+        for name in names
+    ]

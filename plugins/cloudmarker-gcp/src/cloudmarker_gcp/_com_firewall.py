@@ -29,6 +29,9 @@ DEFAULT_PRIORITY = 1000
 _ACTIONS = {"allow": "allow", "apply_security_profile_group": "allow", "deny": "deny", "goto_next": "next"}
 """What a policy's rule does. Connections that are inspected are let through as far as nothing is found."""
 
+_TARGETS = {"INSTANCES": "machine", "INTERNAL_MANAGED_LB": "load_balancer"}
+"""What a policy's rule guards. Load balancers that end connections have rules of their own, which machines ignore."""
+
 _OTHER_SOURCES = ("AddressGroups", "Fqdns", "RegionCodes", "ThreatIntelligences")
 
 
@@ -82,6 +85,7 @@ def _entry_fields(item: Item, where: Where, kind: str, entry: Any) -> dict[str, 
         target_tags=_texts(item, "targetTags"),
         target_identities=_texts(item, "targetServiceAccounts"),
         target_networks=[],
+        target_type="machine",
     )
 
 
@@ -137,6 +141,9 @@ def _policy_fields(item: Item, where: Where, rule: Item, protocol: Any) -> dict[
     if action.lower() not in _ACTIONS:
         raise RecordError(f"action is {action!r}, not one of {', '.join(_ACTIONS)}")
     priority = _priority(rule.get("priority"))
+    target_type = text(rule, "targetType") or "INSTANCES"
+    if target_type not in _TARGETS:
+        raise RecordError(f"targetType is {target_type!r}, not one of {', '.join(_TARGETS)}")
     secure_tags = [required(tag, "name") for tag in _objects(match, "srcSecureTags")]
     sources, destinations = _side(match, "src"), _side(match, "dest")
     if outward:
@@ -164,6 +171,7 @@ def _policy_fields(item: Item, where: Where, rule: Item, protocol: Any) -> dict[
         target_tags=[],
         target_identities=_texts(rule, "targetServiceAccounts"),
         target_networks=links(_texts(rule, "targetResources"), where),
+        target_type=_TARGETS[target_type],
     )
 
 

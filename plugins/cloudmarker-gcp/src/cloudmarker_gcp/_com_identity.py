@@ -122,7 +122,7 @@ def binding(record_type: str) -> Part:
         role = required(bound, "role")
         return record(_binding_kind(record_type, role, principal, text(bound, "condition", "expression")), where, bound)
 
-    return Part(record_type, bindings, make)
+    return Part(record_type, "identity_binding", bindings, make)
 
 
 def _binding_kind(record_type: str, role: str, principal: str, condition: str | None) -> Kind:
@@ -169,7 +169,7 @@ def dataset_access(record_type: str) -> Part:
         role, condition = required(entry, "role"), text(entry, "condition", "expression")
         return record(_binding_kind(record_type, role, principal, condition), where, entry)
 
-    return Part(record_type, members, make)
+    return Part(record_type, "identity_binding", members, make)
 
 
 def audit_config_basics(item: Item, where: Where) -> Basics:

@@ -26,6 +26,9 @@ from cloudmarker_gcp._table import FOLDER, LISTED, ORGANIZATION, PROJECT, SEARCH
 
 _ROWS: dict[Level, Row] = {"organization": ORGANIZATION, "folder": FOLDER, "project": PROJECT}
 
+_TYPES = ["scope"]
+"""The ``com.record_type`` of their records. What is in a project that is not listed has no coverage at all."""
+
 NOTHING_VISIBLE = "no project is visible: give the account the role Viewer on a project, a folder or the organization"
 
 
@@ -92,7 +95,8 @@ class Discovery:
                         item = page.whole()
             yield from self._take(level, item, None)
         except UnreadError as exc:
-            yield [coverage(CLOUD_TYPE, Scope(level, number).reference, level, exc.state, 0, str(exc))]
+            reference = Scope(level, number).reference
+            yield [coverage(CLOUD_TYPE, reference, level, exc.state, 0, str(exc), record_types=_TYPES)]
             yield from self._within(Scope(level, number))
         yield from self._leave()
 
@@ -114,8 +118,8 @@ class Discovery:
                     for raw in items:
                         yield from self._take(level, raw if isinstance(raw, dict) else decoded(memoryview(raw)), tally)
         except UnreadError as exc:
-            query = dict(call.query)
-            tally.gap("failed" if exc.state == "disabled" else exc.state, str(exc), query.get("parent", ""))
+            parent = str(call.arguments.get("parent", ""))
+            tally.gap("failed" if exc.state == "disabled" else exc.state, str(exc), parent)
         yield from self._leave()
 
     def _take(self, level: Level, item: Any, tally: Tally | None) -> Steps:
@@ -148,7 +152,7 @@ class Discovery:
                 return
         reference = f"{self._everything.reference}/{self._root}" if self._root else self._everything.reference
         yield [
-            tally.coverage(CLOUD_TYPE, reference, level, self._if_empty(level))
+            tally.coverage(CLOUD_TYPE, reference, level, self._if_empty(level), record_types=_TYPES)
             for level, tally in self._tallies.items()
             if level == "project" or self._shown(level)
         ]
@@ -181,10 +185,18 @@ class Discovery:
             tally.gap(exc.state, str(exc))
         except RecordError as exc:
             tally.malformed(str(exc))
-        yield [tally.coverage(CLOUD_TYPE, Scope("project", entry).reference, "project")]
+        reference = Scope("project", entry).reference
+        yield [tally.coverage(CLOUD_TYPE, reference, "project", account=entry.lower(), record_types=_TYPES)]
 
 
 def _not_found(entry: str, reason: str | None) -> Record:
     return coverage(
-        CLOUD_TYPE, Scope("project", entry).reference, "project", "failed", 0, reason or "no visible project matches it"
+        CLOUD_TYPE,
+        Scope("project", entry).reference,
+        "project",
+        "failed",
+        0,
+        reason or "no visible project matches it",
+        account=entry.lower(),
+        record_types=_TYPES,
     )

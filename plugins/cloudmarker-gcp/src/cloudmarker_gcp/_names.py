@@ -12,6 +12,9 @@ KMS = "//cloudkms.googleapis.com"
 
 _PATH = re.compile(r"(?:^|/)((?:projects|locations)/([^/?#]+)(?:/[^?#]*)?)$")
 _PROJECT = re.compile(r"(?:^|/)projects/((?:[^/?#:]+\.[^/?#:]+:)?[^/?#:]+)")
+_IN_PLACE = re.compile(
+    r"(?:(?P<kind>zone|region)s/(?P<place>[^/]+)|global)/(?P<collection>[a-z][A-Za-z]*)/(?P<name>[^/]+)"
+)
 _LOCATION = re.compile(r"/(zones|regions|locations)/([^/?#]+)")
 
 
@@ -80,6 +83,29 @@ def key_name(link: str | None) -> str | None:
     if not link:
         return None
     return f"{KMS}/{link.removeprefix(f'{KMS}/').partition('/cryptoKeyVersions/')[0]}"
+
+
+def in_place(path: str) -> tuple[str, dict[str, str]]:
+    """Return the collection of Compute Engine, and the arguments of its methods, that a path below a project leads to.
+
+    Both are empty for a path of another form.
+
+    >>> in_place("zones/us-east1-b/instanceGroups/web")
+    ('instanceGroups', {'zone': 'us-east1-b', 'instanceGroup': 'web'})
+    >>> in_place("regions/us-east1/instanceGroups/web")
+    ('regionInstanceGroups', {'region': 'us-east1', 'instanceGroup': 'web'})
+    >>> in_place("global/networkEndpointGroups/web")
+    ('globalNetworkEndpointGroups', {'networkEndpointGroup': 'web'})
+    """
+    match = _IN_PLACE.fullmatch(path)
+    if not match:
+        return "", {}
+    kind, place_name, collection, name = match["kind"], match["place"], match["collection"], match["name"]
+    arguments = {collection.removesuffix("s"): name}
+    if kind == "zone":
+        return collection, {"zone": place_name, **arguments}
+    collection = collection[0].upper() + collection[1:]
+    return (f"region{collection}", {"region": place_name, **arguments}) if kind else (f"global{collection}", arguments)
 
 
 def last_part(link: str) -> str:

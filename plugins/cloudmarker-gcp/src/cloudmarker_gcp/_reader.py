@@ -113,7 +113,7 @@ class Branch:
         """
         self._names = names
         row = row or self.row
-        first, *others = (self._zones if row.zone_path else None) or ("",)
+        first, *others = (self._zones if row.zone_method else None) or ("",)
         where = Where(self.scope, {})
         jobs = []
         for zone in others:
@@ -133,9 +133,16 @@ class Branch:
             if self._open:
                 return
         if self._tallies:
-            reference = self.scope.reference
+            types = self.row.com_types
             yield [
-                tally.coverage(CLOUD_TYPE, reference, name, self.row.if_empty if name == self.row.record_type else None)
+                tally.coverage(
+                    CLOUD_TYPE,
+                    self.scope.reference,
+                    name,
+                    self.row.if_empty if name == self.row.record_type else None,
+                    account=self.scope.project,
+                    record_types=[types[name]],
+                )
                 for name, tally in self._tallies.items()
             ]
 
@@ -246,7 +253,7 @@ class Branch:
                     place = ""
                 self.note(row, exc, place)
             except Exception as exc:  # a fault of ours in one list must not cost the others
-                _LOGGER.exception("%s %s", self.scope.reference, row.path)
+                _LOGGER.exception("%s %s", self.scope.reference, row.method)
                 self.note(row, UnreadError("failed", f"unexpected {type(exc).__name__}: {exc}"), place)
         yield from self.leave()
 
@@ -353,10 +360,12 @@ def one_first(first: Steps, others: Iterable[Work]) -> Steps:
 def skipped(rows: Iterable[Row], scope: Scope, reason: str) -> Chunk:
     """Return the coverage records of what is not read because of the configuration."""
     return [
-        coverage(CLOUD_TYPE, scope.reference, name, "skipped", 0, reason)
+        coverage(
+            CLOUD_TYPE, scope.reference, name, "skipped", 0, reason, account=scope.project, record_types=[com_type]
+        )
         for row in rows
         if scope.level in row.levels
-        for name in row.record_types
+        for name, com_type in row.com_types.items()
     ]
 
 

@@ -114,6 +114,7 @@ def record(kind: Kind, where: Where, item: Item, raw: Any = None) -> Record:
             "cloud_type": CLOUD_TYPE,
             "record_type": kind.com_type,
             "reference": basics.reference,
+            "account": scope.project,
             "name": basics.name,
             "location": zone or region,
             "tags": basics.labels,

@@ -20,13 +20,14 @@ EVERYWHERE: tuple[Level, ...] = ("organization", "folder", "project")
 POLICY_VERSION = "3"
 """The version of policies with conditions: in an older one, bindings that have some are left out."""
 
+POLICY_OPTIONS = {"options_requestedPolicyVersion": POLICY_VERSION}
 POLICY_BODY: Mapping[str, Any] = {"options": {"requestedPolicyVersion": int(POLICY_VERSION)}}
 
 
 def row(
     record_type: str,
     api: Api,
-    path: str,
+    method: str,
     permission: str,
     com: str,
     find: Find,
@@ -34,7 +35,7 @@ def row(
     **more: Any,
 ) -> Row:
     """Return the row of a type whose ``com.record_type`` is *com*, or its own if that is empty."""
-    return Row(api, path, permission, Kind(record_type, com or record_type, find, fields), **more)
+    return Row(api, method, permission, Kind(record_type, com or record_type, find, fields), **more)
 
 
 def compute_row(
@@ -45,8 +46,10 @@ def compute_row(
     *,
     spread: bool = False,
     zonal: bool = False,
+    field: str = "",
     asset: str = "",
     parts: tuple[Part, ...] = (),
+    **more: Any,
 ) -> Row:
     """Return the row of a type of Compute Engine.
 
@@ -57,46 +60,73 @@ def compute_row(
         fields: what only it has in ``com``.
         spread: whether it lives in zones or regions, and the list of all of them is read.
         zonal: whether it lives in zones.
+        field: what answers and the permission call it, if that is not the collection.
         asset: its name in Cloud Asset Inventory, or an expression for several.
         parts: the types that come inside it.
+        more: of the row: what it leads to.
     """
-    place = "aggregated" if spread or zonal else "global"
-    permission = "firewallPolicies" if collection == "firewallPolicies" else collection
+    aggregated = spread or zonal
+    field = field or collection
     return Row(
         COMPUTE,
-        f"compute/v1/projects/{{project}}/{place}/{collection}",
-        f"compute.{permission}.list",
+        f"compute.{collection}.{'aggregatedList' if aggregated else 'list'}",
+        f"compute.{field}.list",
         Kind(record_type, com, compute, fields),
-        query={"maxResults": "500"},
-        aggregated=collection if spread or zonal else "",
-        zone_path=f"compute/v1/projects/{{project}}/zones/{{zone}}/{collection}" if zonal else "",
+        arguments={"project": "{project}", "maxResults": "500"},
+        aggregated=field if aggregated else "",
+        zone_method=f"compute.{collection}.list" if zonal else "",
         assets=f"compute.googleapis.com/{asset}" if asset else "",
         parts=parts,
+        **more,
+    )
+
+
+def entries(kind: Kind, method: str, permission: str, *collections: str) -> Row:
+    """Return the row of the entries of a group of Compute Engine, which has only POST for reading them.
+
+    Args:
+        kind: of their records.
+        method: the last part of its id, after the collection.
+        permission: what reading them needs.
+        collections: those that the group may be in.
+    """
+    return Row(
+        COMPUTE,
+        f"compute.{{collection}}.{method}",
+        permission,
+        kind,
+        arguments={"project": "{project}", "maxResults": "500"},
+        posts={},
+        collections=collections,
     )
 
 
 def policy(
-    owner: str, api: Api, path: str, permission: str, *, posts: bool = False, asset: str = "", version: str = ""
+    owner: str,
+    api: Api,
+    method: str,
+    permission: str,
+    *,
+    asset: str = "",
+    arguments: Mapping[str, str] | None = None,
 ) -> Row:
     """Return the row of the policies of a type that says who may do what with it.
 
     Args:
         owner: the record type of what has the policy.
         api: that answers it.
-        path: of the policy.
+        method: that returns the policy.
         permission: what reading it needs.
-        posts: whether the API has only POST for it.
         asset: name of the owner in Cloud Asset Inventory, if that has its policies.
-        version: name of the parameter for the version of the policy, in a GET.
+        arguments: of the method, where they are not those that most have.
     """
     return Row(
         api,
-        path,
+        method,
         permission,
         Kind(f"{owner}_iam_policy", "iam_policy", identity.policy_basics, identity.policy),
         items=None,
-        query={} if posts else {version or "options.requestedPolicyVersion": POLICY_VERSION},
-        posts=POLICY_BODY if posts else None,
+        arguments=arguments or {"resource": "{parent}", **POLICY_OPTIONS},
         assets=asset,
         parts=(identity.binding(f"{owner}_iam_binding"),),
     )

@@ -44,9 +44,9 @@ class Selection:
             unwanted = _matching(self._unwanted, scope)
             self._matched |= wanted | unwanted
             if self._wanted is not None and not wanted:
-                return "left out by projects"
+                return "left out by the parameter projects"
             if unwanted:
-                return "left out by exclude_projects"
+                return "left out by the parameter exclude_projects"
             if scope.state and scope.state != "ACTIVE":
                 return f"the project is {scope.state}"
             if self._at_most and len(self._taken) >= self._at_most:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import google.auth
@@ -35,7 +35,8 @@ FRESH_S = 5.0
 CONNECTIONS = 4
 """Connections that a thread keeps open, each to another host: APIs have hosts of their own."""
 
-USER_AGENT = "cloudmarker-gcp"
+USER_AGENT = "cloudmarker-gcp (gzip)"
+"""Google compresses answers only for those whose name has *gzip* in it."""
 
 IMPERSONATION_PERMISSION = "iam.serviceAccounts.getAccessToken"
 """What reading as another account needs; the role Service Account Token Creator has it."""
@@ -54,6 +55,20 @@ HINTS = {
     "Reauthentication": "log in again: gcloud auth application-default login",
 }
 """What Google says about a login, and what it means or what to do about it."""
+
+
+class Answer(NamedTuple):
+    """An answer of HTTP.
+
+    Attributes:
+        status: its status.
+        headers: their names in lower case.
+        body: decompressed.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
 
 
 class SharedToken(credentials.Credentials):
@@ -117,15 +132,10 @@ class Session:
 
     def __init__(self, access: Access, scopes: Sequence[str]) -> None:
         self.access = access
-        self._credentials = SharedToken(_source(access, scopes))
+        self.credentials = SharedToken(_source(access, scopes))
         self._local = threading.local()
         self._open: list[httplib2.Http] = []
         self._open_lock = threading.Lock()
-
-    @property
-    def universe_domain(self) -> str:
-        """See :attr:`SharedToken.universe_domain`."""
-        return self._credentials.universe_domain
 
     def http(self) -> google_auth_httplib2.AuthorizedHttp:
         """Return the connection of the calling thread."""
@@ -133,7 +143,7 @@ class Session:
         if http is None:
             plain = httplib2.Http(timeout=TIMEOUT_S, proxy_info=_proxy)
             plain.follow_redirects = False  # the token is for the host that was asked, and lists do not move
-            http = self._local.http = google_auth_httplib2.AuthorizedHttp(self._credentials, http=plain)
+            http = self._local.http = google_auth_httplib2.AuthorizedHttp(self.credentials, http=plain)
             with self._open_lock:
                 self._open.append(plain)
         return http
@@ -145,18 +155,14 @@ class Session:
             UnreadError: there is none to be had; the reason says what to do.
         """
         try:
-            self._credentials.refresh(google_auth_httplib2.Request(self.http().http))
+            self.credentials.refresh(google_auth_httplib2.Request(self.http().http))
         except exceptions.GoogleAuthError as exc:
             raise login_failure(exc) from exc
 
-    def send(self, url: str, body: bytes | None = None) -> tuple[int, Mapping[str, str], bytes]:
-        """GET *url* and return status, headers (names in lower case) and body of the answer, whatever its status.
+    def send(self, url: str, method: str, body: str | None, headers: Mapping[str, str]) -> Answer:
+        """Send a request, and return the answer, whatever its status.
 
         The access token, should an answer repeat it, is replaced.
-
-        Args:
-            url: where to.
-            body: JSON to POST there instead.
 
         Raises:
             google.auth.exceptions.GoogleAuthError: there is no token.
@@ -166,14 +172,9 @@ class Session:
         """
         http = self.http()
         _forget_oldest(http.http, url)
-        headers = {"accept": "application/json", "user-agent": USER_AGENT}
-        if body is None:
-            response, content = http.request(url, method="GET", headers=headers)
-        else:
-            headers["content-type"] = "application/json"
-            response, content = http.request(url, method="POST", body=body, headers=headers)
-        token = self._credentials.token
-        return response.status, response, content.replace(token.encode(), b"***") if token else content
+        response, content = http.request(url, method=method, body=body, headers={**headers, "user-agent": USER_AGENT})
+        token = self.credentials.token
+        return Answer(response.status, response, content.replace(token.encode(), b"***") if token else content)
 
     def interrupt(self) -> None:
         """End the calls that threads are blocked in."""
@@ -202,7 +203,7 @@ def _forget_oldest(http: httplib2.Http, url: str) -> None:
 
 def login_failure(exc: exceptions.GoogleAuthError) -> UnreadError:
     """Return what a failed login means: denied if it was refused, failed if it was impossible."""
-    text = str(exc.args[0]) if exc.args else type(exc).__name__
+    text = masked(str(exc.args[0])) if exc.args else type(exc).__name__
     hint = next((f"{hint} " for said, hint in HINTS.items() if said.lower() in text.lower()), "")
     if not isinstance(exc, exceptions.RefreshError):
         return UnreadError("failed", f"no access token: {text}", again=isinstance(exc, exceptions.TransportError))
@@ -212,7 +213,7 @@ def login_failure(exc: exceptions.GoogleAuthError) -> UnreadError:
     if exc.retryable:
         return UnreadError("failed", f"no access token: {text}", again=True)
     if hint or (isinstance(body, dict) and "error" in body):
-        return UnreadError("denied", f"login refused: {hint}({masked(text)})")
+        return UnreadError("denied", f"login refused: {hint}({text})")
     return UnreadError("failed", f"no access token: {text}")
 
 

@@ -1,6 +1,6 @@
 """The resource types that are read: one row each. docs/gcp.md has the same table, with what each needs.
 
-Paths are those of Google's REST APIs; the tests compare them with the APIs' discovery documents.
+Methods and their arguments are those of Google's discovery documents: https://developers.google.com/discovery.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from cloudmarker_gcp import _com_compute as machines
 from cloudmarker_gcp import _com_identity as identity
 from cloudmarker_gcp._apis import ASSETS, RESOURCE_MANAGER, SERVICE_USAGE
 from cloudmarker_gcp._record import named
-from cloudmarker_gcp._row import CLOUD_PLATFORM, Row
+from cloudmarker_gcp._row import CLOUD_PLATFORM, Api, Row
 from cloudmarker_gcp._rowmakers import EVERYWHERE, row
 from cloudmarker_gcp._scopes import Level
 from cloudmarker_gcp._table_compute import FIREWALLS, MACHINES_AND_NETWORKS
@@ -23,31 +23,34 @@ from cloudmarker_gcp._table_services import SERVICES as MANAGED
 PROJECT = row(
     "project",
     RESOURCE_MANAGER,
-    "v3/projects/{parent}",
+    "cloudresourcemanager.projects.get",
     "resourcemanager.projects.get",
     "scope",
     identity.scope_basics,
     identity.scope,
+    arguments={"name": "projects/{parent}"},
     items=None,
 )
 FOLDER = row(
     "folder",
     RESOURCE_MANAGER,
-    "v3/folders/{parent}",
+    "cloudresourcemanager.folders.get",
     "resourcemanager.folders.get",
     "scope",
     identity.scope_basics,
     identity.scope,
+    arguments={"name": "folders/{parent}"},
     items=None,
 )
 ORGANIZATION = row(
     "organization",
     RESOURCE_MANAGER,
-    "v3/organizations/{parent}",
+    "cloudresourcemanager.organizations.get",
     "resourcemanager.organizations.get",
     "scope",
     identity.scope_basics,
     identity.scope,
+    arguments={"name": "organizations/{parent}"},
     items=None,
 )
 
@@ -56,9 +59,9 @@ _ROWS_OF: tuple[tuple[Level, Row], ...] = (("organization", ORGANIZATION), ("fol
 SEARCHED: Mapping[Level, Row] = {
     level: replace(
         row,
-        path=f"v3/{level}s:search",
+        method=f"cloudresourcemanager.{level}s.search",
         items=f"{level}s",
-        query={"pageSize": "500"},
+        arguments={"pageSize": "500"},
     )
     for level, row in _ROWS_OF
 }
@@ -67,10 +70,10 @@ SEARCHED: Mapping[Level, Row] = {
 LISTED: Mapping[Level, Row] = {
     level: replace(
         row,
-        path=f"v3/{level}s",
+        method=f"cloudresourcemanager.{level}s.list",
         items=f"{level}s",
         permission=f"resourcemanager.{level}s.list",
-        query={"pageSize": "500", "parent": "{parent}"},
+        arguments={"pageSize": "500", "parent": "{parent}"},
     )
     for level, row in _ROWS_OF
     if level != "organization"
@@ -80,13 +83,13 @@ LISTED: Mapping[Level, Row] = {
 SERVICES = row(
     "service",
     SERVICE_USAGE,
-    "v1/{scope}/services",
+    "serviceusage.services.list",
     "serviceusage.services.list",
     "",
     named("serviceusage.googleapis.com"),
     machines.is_service_enabled,
     items="services",
-    query={"filter": "state:ENABLED", "pageSize": "200"},
+    arguments={"parent": "{scope}", "filter": "state:ENABLED", "pageSize": "200"},
     assets="serviceusage.googleapis.com/Service",
 )
 """The services that are enabled in a project. They are read first, as nothing can be there of the others."""
@@ -110,12 +113,26 @@ def record_types() -> list[str]:
     return [name for row in (*SCOPES, SERVICES, *TABLE) for name in row.record_types]
 
 
+def com_types() -> dict[str, str]:
+    """Return the ``com.record_type`` of each of them."""
+    return {name: kind for row in (*SCOPES, SERVICES, *TABLE) for name, kind in row.com_types.items()}
+
+
 def rows_for(wanted: Iterable[str] | None) -> tuple[Row, ...]:
     """Return the rows of :data:`TABLE` as far as they are needed for the *wanted* record types; None for all."""
     if wanted is None:
         return TABLE
     names = frozenset(wanted)
     return tuple(kept for row in TABLE if (kept := row.only(names)))
+
+
+def methods(rows: Iterable[Row]) -> Mapping[Api, set[str]]:
+    """Return the ids of the methods that *rows* are read with, and those that find the scopes, by API."""
+    found: dict[Api, set[str]] = {}
+    for top in (*SCOPES, *SEARCHED.values(), *LISTED.values(), *rows):
+        for step in top.walk():
+            found.setdefault(step.api, set()).update(step.methods)
+    return found
 
 
 def token_scopes(rows: Iterable[Row]) -> list[str]:
@@ -126,11 +143,11 @@ def token_scopes(rows: Iterable[Row]) -> list[str]:
 
 ASSET_LIST = Row(
     ASSETS,
-    "v1/{scope}/assets",
+    "cloudasset.assets.list",
     "cloudasset.assets.listResource",
     levels=EVERYWHERE,
     items="assets",
-    query={"pageSize": "1000"},
+    arguments={"parent": "{scope}", "pageSize": "1000"},
 )
 """The assets of a project, or of everything in a folder or organization."""
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from cloudmarker_gcp import _com_backends as backends
 from cloudmarker_gcp import _com_compute as machines
 from cloudmarker_gcp import _com_firewall as firewalls
 from cloudmarker_gcp import _com_network as networks
 from cloudmarker_gcp._apis import COMPUTE
 from cloudmarker_gcp._record import Kind, compute
 from cloudmarker_gcp._row import Part, Row
-from cloudmarker_gcp._rowmakers import compute_row, row
+from cloudmarker_gcp._rowmakers import compute_row, entries, row
 
 FIREWALLS = (
     compute_row(
@@ -17,17 +18,19 @@ FIREWALLS = (
         "firewall",
         firewalls.firewall,
         asset="Firewall",
-        parts=(Part("firewall_rule", firewalls.firewall_entries, firewalls.firewall_rule),),
+        parts=(Part("firewall_rule", "firewall_rule", firewalls.firewall_entries, firewalls.firewall_rule),),
     ),
     compute_row(
         "network_firewall_policy",
-        "firewallPolicies",
+        "networkFirewallPolicies",
         "firewall",
         firewalls.firewall_policy,
         spread=True,
+        field="firewallPolicies",
         parts=(
             Part(
                 "network_firewall_policy_rule",
+                "firewall_rule",
                 firewalls.policy_rules,
                 firewalls.policy_rule("network_firewall_policy_rule"),
             ),
@@ -35,12 +38,19 @@ FIREWALLS = (
     ),
     Row(
         COMPUTE,
-        "compute/v1/locations/global/firewallPolicies",
+        "compute.firewallPolicies.list",
         "compute.firewallPolicies.list",
         Kind("firewall_policy", "firewall", compute, firewalls.firewall_policy),
         levels=("organization", "folder"),
-        query={"maxResults": "500", "parentId": "{scope}"},
-        parts=(Part("firewall_policy_rule", firewalls.policy_rules, firewalls.policy_rule("firewall_policy_rule")),),
+        arguments={"maxResults": "500", "parentId": "{scope}"},
+        parts=(
+            Part(
+                "firewall_policy_rule",
+                "firewall_rule",
+                firewalls.policy_rules,
+                firewalls.policy_rule("firewall_policy_rule"),
+            ),
+        ),
     ),
 )
 
@@ -48,10 +58,11 @@ MACHINES_AND_NETWORKS = (
     row(
         "compute_project",
         COMPUTE,
-        "compute/v1/projects/{project}",
+        "compute.projects.get",
         "compute.projects.get",
         "",
         compute,
+        arguments={"project": "{project}"},
         items=None,
         assets="compute.googleapis.com/Project",
     ),
@@ -80,11 +91,58 @@ MACHINES_AND_NETWORKS = (
         asset="(Region)?BackendService",
     ),
     compute_row(
+        "instance_group",
+        "instanceGroups",
+        "backend_pool",
+        backends.instance_group,
+        zonal=True,
+        asset="(Region)?InstanceGroup",
+        leads_to=backends.place_of_group,
+        children=(
+            entries(
+                Kind("instance_group_member", "backend", backends.member_basics, backends.member),
+                "listInstances",
+                "compute.instanceGroups.list",
+                "instanceGroups",
+                "regionInstanceGroups",
+            ),
+        ),
+    ),
+    compute_row(
+        "target_instance",
+        "targetInstances",
+        "backend_pool",
+        backends.target_instance,
+        zonal=True,
+        asset="TargetInstance",
+    ),
+    compute_row("target_pool", "targetPools", "backend_pool", backends.target_pool, spread=True, asset="TargetPool"),
+    compute_row(
+        "network_endpoint_group",
+        "networkEndpointGroups",
+        "backend_pool",
+        backends.endpoint_group,
+        zonal=True,
+        asset="(Global|Region)?NetworkEndpointGroup",
+        leads_to=backends.place_of_endpoints,
+        children=(
+            entries(
+                Kind("network_endpoint", "backend", backends.endpoint_basics, backends.endpoint),
+                "listNetworkEndpoints",
+                "compute.networkEndpointGroups.list",
+                "networkEndpointGroups",
+                "regionNetworkEndpointGroups",
+                "globalNetworkEndpointGroups",
+            ),
+        ),
+    ),
+    compute_row(
         "target_http_proxy", "targetHttpProxies", "target_proxy", spread=True, asset="(Region)?TargetHttpProxy"
     ),
     compute_row(
         "target_https_proxy", "targetHttpsProxies", "target_proxy", spread=True, asset="(Region)?TargetHttpsProxy"
     ),
+    compute_row("target_grpc_proxy", "targetGrpcProxies", "target_proxy"),
     compute_row("target_ssl_proxy", "targetSslProxies", "target_proxy", asset="TargetSslProxy"),
     compute_row("target_tcp_proxy", "targetTcpProxies", "target_proxy", spread=True, asset="(Region)?TargetTcpProxy"),
     compute_row(

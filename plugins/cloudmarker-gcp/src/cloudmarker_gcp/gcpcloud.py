@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from cloudmarker.contracts import Record
 
 from cloudmarker_gcp._settings import settings
+from cloudmarker_gcp._words import RecordType, Source
 
 
 class GCPCloud:
@@ -62,8 +63,8 @@ class GCPCloud:
         exclude_projects: Sequence[str] | None = None,
         folder: str | int | None = None,
         organization: str | int | None = None,
-        record_types: Sequence[str] | None = None,
-        source: str = "api",
+        record_types: list[RecordType] | None = None,
+        source: Source = "api",
         threads: int = 32,
         rate_limit: float = 0.5,
         retry_deadline_s: float = 600.0,

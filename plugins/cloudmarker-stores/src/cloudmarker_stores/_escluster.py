@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import msgspec
 from cloudmarker.delivery import DELIVERED, Rejected, Retry, Verdict
 from cloudmarker.errors import PluginError, RecordError, TooLargeError, TransientError
 from elastic_transport import ConnectionError as NoConnectionError
-from elastic_transport import SerializationError, TransportError
+from elastic_transport import NdjsonSerializer, SerializationError, TransportError
 from elasticsearch import ApiError, Elasticsearch, UnsupportedProductError
 
 from cloudmarker_stores._network import one_line, retry_after_s, tls_refusal
@@ -41,6 +42,14 @@ class Access:
     timeout_s: float
 
 
+class _Bulk(NdjsonSerializer):
+    """Sends the body of a bulk request as it is; the client's own looks at each line, and copies all of it twice."""
+
+    def dumps(self, data: Any) -> bytes:
+        """Return *data* itself: bytes whose last line ends."""
+        return data if isinstance(data, bytes) else super().dumps(data)
+
+
 class Cluster:
     """A cluster that is Elasticsearch.
 
@@ -52,6 +61,7 @@ class Cluster:
             if logging.getLogger(name).level == logging.NOTSET:
                 logging.getLogger(name).setLevel(logging.WARNING)
         settings: dict[str, Any] = {"request_timeout": access.timeout_s, "max_retries": 0, "retry_on_status": ()}
+        settings["serializers"] = {_Bulk.mimetype: _Bulk()}
         if access.cloud_id is not None:
             settings["cloud_id"] = access.cloud_id
         else:
@@ -92,28 +102,28 @@ class Cluster:
                 name=name, index_patterns=[pattern], priority=500, template=dict(template)
             )
 
-    def create(self, index: str, documents: Sequence[tuple[str, bytes]]) -> list[Verdict] | None:
-        """Create documents, and return what became of each; None if all are there.
+    def creation(self, index: str, documents: Iterable[tuple[str, bytes]]) -> Callable[[], list[Verdict] | None]:
+        """Return what creates documents, and returns what became of each; None if all are there.
+
+        It raises, besides what all methods do, TooLargeError: they are too much for one request.
 
         Args:
             index: the name of the index.
             documents: the id and the JSON of each. One whose id is there already is left as it is, and counts as
                 delivered.
-
-        Raises:
-            TooLargeError: they are too much for one request.
         """
-        operations: list[bytes] = []
-        for name, line in documents:
-            operations += (b'{"create":{"_id":%b}}' % _encode(name), line)
+        operations = [b'{"create":{"_id":%b}}\n%b\n' % (_encode(name), line) for name, line in documents]
+        return partial(self._create, index, b"".join(operations), len(operations))
+
+    def _create(self, index: str, operations: bytes, count: int) -> list[Verdict] | None:
         with _errors("writing"):
             answer: Any = self._client.bulk(
                 index=index,
-                operations=operations,  # type: ignore[arg-type]  # bytes are sent as they are
+                operations=operations,  # type: ignore[arg-type]  # what _Bulk takes
                 filter_path="errors,items.*.status,items.*.error",
             ).body
         items = answer.get("items") if isinstance(answer, dict) else None
-        if not isinstance(items, list) or len(items) != len(documents):
+        if not isinstance(items, list) or len(items) != count:
             what = one_line(answer, 200)
             raise PluginError(f"what answers is no Elasticsearch, or something on the way changes answers: {what}")
         if answer.get("errors") is False:

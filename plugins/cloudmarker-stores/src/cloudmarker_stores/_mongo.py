@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import bson
@@ -16,7 +17,6 @@ from cloudmarker.delivery import DELIVERED, Rejected, Retry, Verdict
 from cloudmarker.errors import PluginError, RecordError, TransientError
 from pymongo.errors import (
     AutoReconnect,
-    BulkWriteError,
     ConfigurationError,
     ExecutionTimeout,
     NetworkTimeout,
@@ -35,7 +35,7 @@ _SELECTION_S = 30.0
 """How long a server that can write is looked for: a failover takes up to 15 s to be noticed."""
 _FIRST_SELECTION_S = 5.0
 """The same before the first record, where a wrong address is likelier than a failover."""
-_MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
+_MAX_UPDATE_BYTES = 16 * 1024 * 1024
 _DUPLICATE_KEY = 11000
 
 # Codes of https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml
@@ -99,11 +99,13 @@ class Access:
     timeout_s: float
 
 
-class _Encoded(RawBSONDocument):
-    """A document that has been encoded already; the client asks only whether it is empty, by decoding it."""
+class _Update(RawBSONDocument):
+    """One update that has been encoded already, and need not be looked at again."""
 
-    def __bool__(self) -> bool:
-        return True
+    raw = b""
+
+    def __init__(self, raw: bytes) -> None:
+        self.raw = raw
 
 
 class Database:
@@ -136,6 +138,7 @@ class Database:
         try:
             self._client: pymongo.MongoClient[Any] = pymongo.MongoClient(**address, **settings)
             self._database = self._client[access.db]
+            self._concern = dict(self._client.write_concern.document)
         except (ValueError, TypeError, PyMongoError) as exc:
             if access.uri is not None:  # what is wrong with an address may be the password in it
                 raise PluginError(f"MongoDB: the parameters do not make an address: {type(exc).__name__}") from None
@@ -157,33 +160,52 @@ class Database:
         with _errors(f"making the indexes of {collection}"):
             self._database[collection].create_indexes([pymongo.IndexModel(by_audit), pymongo.IndexModel(by_type)])
 
-    def replace(self, collection: str, documents: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Verdict] | None:
-        """Write documents in the place of those with the same ids, and return what became of each; None if all are in.
+    def replacement(
+        self, collection: str, documents: Iterable[tuple[str, Mapping[str, Any]]]
+    ) -> Callable[[], list[Verdict] | None]:
+        """Return what writes documents in the place of those with the same ids.
 
-        Raises:
-            RecordError: one of them is refused, and which one is not said.
+        It returns what became of each, None if all are in, and raises, besides what all methods do, RecordError: one of
+        them is refused, and which one is not said.
+
+        Args:
+            collection: the name of the collection.
+            documents: id and document of each; each is encoded as it comes, so that all need not be there at a time.
         """
-        verdicts: list[Verdict] = [DELIVERED] * len(documents)
-        operations: list[pymongo.ReplaceOne[Any]] = []
-        places: list[int] = []
+        updates: list[_Update] = []
+        refused: dict[int, Rejected] = {}
         for place, (name, document) in enumerate(documents):
             try:
-                encoded = bson.encode({"_id": name, **document})
+                update = bson.encode({"q": {"_id": name}, "u": {"_id": name, **document}, "upsert": True})
             except (BSONError, OverflowError, ValueError, RecursionError) as exc:
-                verdicts[place] = Rejected(f"it has no form in MongoDB: {one_line(exc, 200)}")
+                refused[place] = Rejected(f"it has no form in MongoDB: {one_line(exc, 200)}")
                 continue
-            if len(encoded) > _MAX_DOCUMENT_BYTES:
-                verdicts[place] = Rejected(f"MongoDB takes 16 MiB at most; it has {len(encoded):,} bytes")
-                continue
-            operations.append(pymongo.ReplaceOne({"_id": name}, _Encoded(encoded), upsert=True))
-            places.append(place)
-        if operations:
-            with _errors("writing"):
-                try:
-                    self._database[collection].bulk_write(operations, ordered=False)
-                except BulkWriteError as exc:
-                    _judge(exc.details or {}, verdicts, places)
-        return verdicts
+            if len(update) > _MAX_UPDATE_BYTES:
+                refused[place] = Rejected(f"MongoDB takes 16 MiB at most; it has {len(update):,} bytes")
+            else:
+                updates.append(_Update(update))
+        return partial(self._replace, collection, updates, refused)
+
+    def _replace(
+        self, collection: str, updates: Sequence[_Update], refused: Mapping[int, Rejected]
+    ) -> list[Verdict] | None:
+        verdicts = self._update(collection, updates) if updates else None
+        if not refused:
+            return verdicts
+        rest = iter(verdicts or [DELIVERED] * len(updates))
+        return [refused[place] if place in refused else next(rest) for place in range(len(updates) + len(refused))]
+
+    def _update(self, collection: str, updates: Sequence[_Update]) -> list[Verdict] | None:
+        """Send updates as one command: the client's bulk operations take longer to make than to send.
+
+        The command is not made again by the client, as bulk operations may be; whoever calls this does that.
+        """
+        command = {"update": collection, "updates": updates, "ordered": False, "writeConcern": self._concern}
+        with _errors("writing"):
+            answer = self._database.command(command)
+        if "writeErrors" not in answer and "writeConcernError" not in answer and answer.get("n") == len(updates):
+            return None
+        return _judge(answer, len(updates))
 
     def collections(self) -> list[str]:
         """Return the names of the collections."""
@@ -196,20 +218,17 @@ class Database:
             self._database[collection].delete_many({"com.audit_key": audit_key, "com.audit_version": {"$lt": before}})
 
 
-def _judge(details: Mapping[str, Any], verdicts: list[Verdict], places: Sequence[int]) -> None:
-    """Put what a bulk write says of single operations into *verdicts*.
-
-    Args:
-        details: of the exception.
-        verdicts: of all documents; those of operations without an error are kept, if the write is safe.
-        places: where the document of each operation is in *verdicts*.
-    """
-    if concerns := details.get("writeConcernErrors"):
-        reason = one_line(concerns[0].get("errmsg"))
-        for place in places:  # they are there, but could still be rolled back; writing them again does no harm
-            verdicts[place] = Retry(f"not confirmed by a majority: {reason}")
-    for error in details.get("writeErrors", ()):
-        code, place = error.get("code"), places[error["index"]]
+def _judge(answer: Mapping[str, Any], count: int) -> list[Verdict]:
+    """Return what the answer to *count* updates says of each of them."""
+    verdicts: list[Verdict] = [DELIVERED] * count
+    if concern := answer.get("writeConcernError"):
+        # They are there, but could still be rolled back; writing them again does no harm.
+        verdicts = [Retry(f"not confirmed by a majority: {one_line(concern.get('errmsg'))}")] * count
+    errors = answer.get("writeErrors", ())
+    if answer.get("n") != count - len(errors):
+        raise PluginError(f"MongoDB: {answer.get('n')} of {count} records were written, and it is not said which")
+    for error in errors:
+        code, place = error.get("code"), error["index"]
         reason = one_line(f"{error.get('errmsg')} (code {code})")
         if code in _ACCESS_CODES:
             raise PluginError(f"MongoDB takes no records: {reason}")
@@ -219,6 +238,7 @@ def _judge(details: Mapping[str, Any], verdicts: list[Verdict], places: Sequence
             verdicts[place] = Retry(reason)
         else:
             verdicts[place] = Rejected(reason)
+    return verdicts
 
 
 @contextlib.contextmanager

@@ -6,10 +6,10 @@ import hashlib
 import re
 import string
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 
-from cloudmarker.delivery import Item
+from cloudmarker.delivery import Item, record_ids
 
 _VERSION_FORMAT = "%Y%m%d_%H%M%S"
 _MAX_ID_BYTES = 512
@@ -24,6 +24,13 @@ class Ids:
 
     def __init__(self) -> None:
         self._prefix = uuid.uuid4().hex
+
+    def all(self, items: Sequence[Item]) -> list[str]:
+        """Return the ids for items."""
+        names = record_ids(items)
+        if all(0 < len(name) <= _MAX_ID_BYTES // 4 for name in names):
+            return names
+        return list(map(self, items, names))
 
     def __call__(self, item: Item, record_id: str) -> str:
         """Return the id for an item with a ``record_id``, empty if it has none; 512 bytes of UTF-8 at most."""

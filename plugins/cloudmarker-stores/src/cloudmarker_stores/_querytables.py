@@ -20,6 +20,12 @@ from cloudmarker_stores import _queryruns as runs
 if TYPE_CHECKING:
     from cloudmarker.fields import Field
 
+MEMORY = "1GB"
+"""What DuckDB may use while a run is written to Parquet, however large the run is."""
+
+_ROW_GROUP = "32MB"
+"""What is gathered before it is written; by default it is 122,880 records, however large."""
+
 # DuckDB's bindings complain about every object that is still there when the interpreter has ended.
 atexit.register(gc.unfreeze)
 
@@ -83,7 +89,8 @@ def write(folder: Path, longest: int, *, whole: bool) -> dict[str, runs.Table]:
     """
     try:
         with duckdb.connect(config={"threads": min(2, os.cpu_count() or 1)}) as database:
-            database.execute("SET TimeZone = 'UTC'; SET preserve_insertion_order = false; SET memory_limit = '1GB'")
+            database.execute("SET TimeZone = 'UTC'; SET preserve_insertion_order = false")
+            database.execute(f"SET memory_limit = '{MEMORY}'; SET enable_progress_bar = false")
             database.execute(f"SET temp_directory = {_text(str(folder / 'tmp'))}")
             database.execute(
                 "CREATE TEMP TABLE lines AS SELECT"  # noqa: S608  names and values are quoted, here and below
@@ -112,7 +119,7 @@ def _write_type(database: duckdb.DuckDBPyConnection, file: Path, record_type: st
         f"COPY (SELECT {selected}, com, ext, raw FROM"  # noqa: S608
         f" (SELECT json_transform(com, {_text(shape)}) AS f, com, ext, raw"
         f" FROM lines WHERE record_type = {_text(record_type)}))"
-        f" TO {_text(str(file))} (FORMAT parquet, COMPRESSION zstd)"
+        f" TO {_text(str(file))} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE_BYTES '{_ROW_GROUP}')"
     )
     file.chmod(0o600)
     with file.open("rb") as written:
@@ -136,7 +143,8 @@ def connect(found: Sequence[runs.Run], sql: str = "") -> duckdb.DuckDBPyConnecti
     types = dict.fromkeys([EVERYTHING, *RECORD_TYPES, *(name for run in ended for name in run.tables)])
     mentioned = [name for name in types if name.lower() in sql.lower()] or list(types)
     database = duckdb.connect(config=dict(_NO_FILES))
-    database.execute("SET TimeZone = 'UTC'; CREATE SCHEMA latest; CREATE SCHEMA history")
+    database.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")  # it would be in the answer
+    database.execute("CREATE SCHEMA latest; CREATE SCHEMA history")
     _make_runs(database, found, newest)
     for schema, visible in (("latest", newest), ("history", ended)):
         if schema == "latest" or schema in sql.lower() or not sql:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -25,6 +25,8 @@ _log = logging.getLogger("cloudmarker.stores.esstore")
 _ACTION_BYTES = 160
 """What a document takes in a request besides its JSON: the line with its id."""
 _MAX_DOCUMENTS = 10_000
+_PARALLEL = 2
+"""Requests that are under way at a time: one is made while the server works on the other."""
 
 
 class EsStore:
@@ -127,6 +129,7 @@ class EsStore:
             batch_records=_MAX_DOCUMENTS,
             item_extra_bytes=_ACTION_BYTES,
             give_up_after_s=retry_deadline_s,
+            parallel=_PARALLEL,
         )
         self._ids = Ids()
         self._run: StoreRun | None = None
@@ -185,11 +188,12 @@ class EsStore:
             return []
         return [self._name if self._access["cloud_id"] is not None else f"{self._hosts[0]}/{self._name}"]
 
-    def _send(self, items: Sequence[Item]) -> Iterable[Verdict] | None:
+    def _send(self, items: Sequence[Item]) -> Callable[[], list[Verdict] | None]:
         if not self._name:
             com = items[0].com if self._run is None else {}
             self._name = self._index_name(str(com.get("audit_key", "")), str(com.get("audit_version", "")))
-        return self._connected().create(self._name, [(self._ids(item, item.record_id), item.line) for item in items])
+        names = self._ids.all(items)
+        return self._connected().creation(self._name, zip(names, [item.line for item in items], strict=True))
 
     def _index_name(self, audit_key: str, audit_version: str) -> str:
         if self._run is not None:

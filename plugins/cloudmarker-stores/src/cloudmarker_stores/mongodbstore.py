@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -20,18 +20,16 @@ if TYPE_CHECKING:
     from cloudmarker_stores._mongo import Database
 
 _BATCH_BYTES = 2 * 1024 * 1024
+_PARALLEL = 2
+"""Requests that are under way at a time: one is made while the server works on the other."""
 _NOT_IN_A_NAME = re.compile(r"[$\0]|^system\.")
 
 
-class _Com(msgspec.Struct):
+class _Com(msgspec.Struct, gc=False):
     record_type: str = ""
 
 
-class _Line(msgspec.Struct):
-    com: _Com
-
-
-_decode = msgspec.json.Decoder(_Line).decode
+_com = msgspec.json.Decoder(_Com)
 
 
 def _record_id(record: Any) -> str:
@@ -148,7 +146,12 @@ class MongoDBStore:
             RecordError: it is not JSON.
             PluginError: MongoDB takes no records.
         """
-        self._add(self._intake.item(record))
+        item = self._intake.item(record)
+        try:
+            record_type = item.com_as(_com).record_type
+        except msgspec.DecodeError:  # not of an audit
+            record_type = ""
+        self._add(record_type, [item])
 
     def write_batch(self, batch: Batch) -> None:
         """Add the records of a batch, likewise.
@@ -156,8 +159,10 @@ class MongoDBStore:
         Raises:
             PluginError: MongoDB takes no records.
         """
-        for item in self._intake.items(batch):
-            self._add(item)
+        items, at = self._intake.items(batch), 0
+        for record_type, count in batch.runs:
+            self._add(record_type, items[at : at + count])
+            at += count
 
     def done(self) -> None:
         """Write what is buffered, delete what is too old, and close the client.
@@ -190,11 +195,7 @@ class MongoDBStore:
         where = f"{self._access['host']}:{self._access['port']}/" if self._access["uri"] is None else ""
         return [f"{where}{self._access['db']}.{name}" for name in sorted(self._indexed)]
 
-    def _add(self, item: Item) -> None:
-        try:
-            record_type = _decode(item.line).com.record_type
-        except msgspec.ValidationError:  # not of an audit
-            record_type = ""
+    def _add(self, record_type: str, items: Sequence[Item]) -> None:
         buffer = self._buffers.get(record_type)
         if buffer is None:
             name = self._collection.fill({"record_type": record_type or "unknown"})
@@ -204,26 +205,27 @@ class MongoDBStore:
                 batch_bytes=_BATCH_BYTES,
                 batch_records=self._buffer_size,
                 give_up_after_s=self._retry_deadline_s,
+                parallel=_PARALLEL,
             )
             if self._run is not None:
                 buffer.begin(self._run)
             self._buffers[record_type] = buffer
         try:
-            buffer.add(item)
+            buffer.add_all(items)
         except PluginError:
             self._ended = True
             raise
 
-    def _send(self, collection: str, items: Sequence[Item]) -> Iterable[Verdict] | None:
+    def _send(self, collection: str, items: Sequence[Item]) -> Callable[[], list[Verdict] | None]:
         database = self._connected()
         if collection not in self._indexed:
             database.make_indexes(collection)
             self._indexed.add(collection)
-        documents: list[tuple[str, Any]] = []
-        for item in items:
-            record = item.record
-            documents.append((self._ids(item, _record_id(record)), record))
-        return database.replace(collection, documents)
+        return database.replacement(collection, map(self._document, items))
+
+    def _document(self, item: Item) -> tuple[str, Any]:
+        record = item.record
+        return self._ids(item, _record_id(record)), record
 
     def _connected(self) -> Database:
         if self._database is None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import socket
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import msgspec
 from cloudmarker.contracts import Batch, Incomplete, Record, StoreRun
-from cloudmarker.delivery import Delivery, Item, Verdict
+from cloudmarker.delivery import Delivery, Item
 from cloudmarker.errors import ConfigError, PluginError, TransientError
 
 from cloudmarker_stores._naming import run_time
@@ -24,32 +24,20 @@ if TYPE_CHECKING:
 _log = logging.getLogger("cloudmarker.stores.splunkhecstore")
 
 _BODY_BYTES = 1024 * 1024
+_PARALLEL = 2
+"""Requests that are under way at a time: one is made while the server works on the other."""
 _FROM_COM_BYTES = 512
 """What an event takes besides the record and what all events have: time, source, id."""
 
 
-class _Stamps(msgspec.Struct):
+class _Stamps(msgspec.Struct, gc=False):
     record_id: str = ""
     audit_version: str = ""
     origin_worker: str = ""
 
 
-class _Line(msgspec.Struct):
-    com: msgspec.Raw = msgspec.Raw(b"")
-
-
-_line = msgspec.json.Decoder(_Line).decode
-_stamps = msgspec.json.Decoder(_Stamps).decode
+_stamps = msgspec.json.Decoder(_Stamps)
 _encode = msgspec.json.Encoder().encode
-
-
-def _com_first(line: bytes) -> tuple[bytes, bytes]:
-    """Return the ``com`` of a record, and the record with it as the first bucket: it is the last one as a rule."""
-    com = bytes(_line(line).com)
-    tail = b',"com":%b}' % com
-    if com and line.endswith(tail):
-        return com, b'{"com":%b,%b}' % (com, line[1 : -len(tail)])
-    return com, line
 
 
 class SplunkHECStore:
@@ -126,10 +114,10 @@ class SplunkHECStore:
             batch_records=buffer_size,
             item_extra_bytes=len(self._fixed) + _FROM_COM_BYTES,
             give_up_after_s=retry_deadline_s,
+            parallel=_PARALLEL,
         )
         self._run: StoreRun | None = None
         self._collector: Collector | None = None
-        self._sent = False
         self._heads: dict[tuple[str, str], bytes] = {}
 
     def begin(self, run: StoreRun) -> None:
@@ -177,27 +165,32 @@ class SplunkHECStore:
 
     def outputs(self) -> Iterable[str]:
         """Return where the events are; nothing if there were none."""
-        return [f"{self._uri} index={self._index}"] if self._sent else []
+        return [f"{self._uri} index={self._index}"] if self._delivery.delivered else []
 
-    def _send(self, items: Sequence[Item]) -> Iterable[Verdict] | None:
+    def _send(self, items: Sequence[Item]) -> Callable[[], None]:
         if self._collector is None:
             self._collector = self._connect()
-        self._collector.send(b"\n".join(map(self._event, items)), self._wait)
-        self._sent = True
-        return None
+        return partial(self._collector.send, self._events(items), self._wait)
 
-    def _event(self, item: Item) -> bytes:
-        """Return the event for a record: ``com`` first, as searches look into the beginning of an event only."""
-        com, event = _com_first(item.line)
-        stamps = _Stamps()
-        with contextlib.suppress(msgspec.DecodeError):  # no com, or not one of an audit
-            stamps = _stamps(com)
-        of = stamps.audit_version, stamps.origin_worker
-        head = self._heads.get(of)
-        if head is None:
-            head = self._heads[of] = self._head(*of)
-        fields = b',"fields":{"event_id":%b}' % _encode(stamps.record_id) if stamps.record_id else b""
-        return b'%b%b,"event":%b}' % (head, fields, event)
+    def _events(self, items: Sequence[Item]) -> bytes:
+        """Return the events for records: ``com`` first, as searches look into the beginning of an event only."""
+        pieces: list[bytes] = []
+        for item in items:
+            try:
+                stamps, event = item.com_first(_stamps)
+            except msgspec.DecodeError:  # no com, or not one of an audit
+                stamps, event = _Stamps(), (item.line,)
+            of = stamps.audit_version, stamps.origin_worker
+            head = self._heads.get(of)
+            if head is None:
+                head = self._heads[of] = self._head(*of)
+            pieces.append(head)
+            if stamps.record_id:
+                pieces += (b',"fields":{"event_id":', _encode(stamps.record_id), b"}")
+            pieces.append(b',"event":')
+            pieces += event
+            pieces.append(b"}\n")
+        return b"".join(pieces)
 
     def _head(self, audit_version: str, origin_worker: str) -> bytes:
         """Return the beginning of all events of one plugin in one run."""

@@ -25,10 +25,17 @@ _TEXTS = {
     13: (400, "Event field cannot be blank"),
     14: (400, "ACK is disabled"),
     15: (400, "Error in handling indexed fields"),
+    16: (400, "Query string authorization is not enabled"),
     18: (503, "Queues are full"),
+    19: (503, "ACK service is unavailable"),
+    20: (503, "Queues are full, ACK service is unavailable"),
+    21: (400, "Invalid token"),
+    22: (400, "Token disabled"),
     23: (503, "Server is shutting down"),
     24: (200, "Success: queue is approaching its limit"),
+    25: (200, "Success: ACK channel is approaching its limit"),
     26: (429, "Queue is at capacity"),
+    27: (429, "ACK channel is at capacity"),
 }
 
 

@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from cloudmarker.testing import MemoryRun
 from cloudmarker_stores.esstore import EsStore
 from cloudmarker_stores.mongodbstore import MongoDBStore
 from cloudmarker_stores.splunkhecstore import SplunkHECStore
@@ -124,6 +125,16 @@ class MongoTarget(Target):
 
     def go_on(self) -> None:
         os.kill(self.server.process.pid, signal.SIGCONT)
+
+
+def check(target: Target, run: MemoryRun, written: list[Any]) -> None:
+    """Check that each record is in the server or refused, and that the store has said which."""
+    ids = [record["com"]["record_id"] for record in written]
+    assert run.unanswered == set()
+    assert {ids[position] for position in run.confirmed} <= set(target.ids())
+    assert set(target.ids()) | {ids[position] for position in run.rejected} == set(ids)
+    if not target.twice:
+        assert len(target.ids()) == len(set(target.ids()))
 
 
 def spooled(state: Path) -> list[str]:

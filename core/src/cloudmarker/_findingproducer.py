@@ -1,0 +1,134 @@
+"""The way out of an event plugin: suppressions, the memory of findings, and the status that it gives to each event."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from cloudmarker._inventory.base import EventStamps
+from cloudmarker.channel import BATCH_RECORDS
+from cloudmarker.contracts import Record
+from cloudmarker.errors import LedgerError, RecordError
+from cloudmarker.findings import severity_of
+from cloudmarker.suppressions import Suppressor
+from cloudmarker.workers import Producer, explain
+
+if TYPE_CHECKING:
+    from cloudmarker._tracking import Held, Tracker
+
+
+@dataclass
+class FindingProducer(Producer):
+    """A producer of findings.
+
+    Attributes:
+        tracker: the memory; None if there is none, or it cannot be used any more: then events have no status.
+        suppressor: says which events are not sent. They are remembered like all others.
+    """
+
+    tracker: Tracker | None = None
+    suppressor: Suppressor | None = None
+    _held: list[Held] = field(default_factory=list)
+
+    @property
+    def remembers(self) -> bool:
+        """Whether coverage is to be told to :meth:`saw_coverage`."""
+        return self.tracker is not None
+
+    def put(self, record: Record) -> None:
+        """Stamp and encode one event; it is sent by :meth:`release` at the latest, unless it is suppressed."""
+        report = self.report
+        try:
+            com = record["com"]
+            record_type = com["record_type"]
+            if type(record_type) is not str:
+                raise TypeError  # noqa: TRY301  handled with the other faults of shape
+            if record_type == "coverage":
+                super().put(record)
+                return
+            if "status" in com or "first_seen" in com or "last_seen" in com or [*record][-1] != "com":
+                record = _in_order(record)
+            line = self.stamper.line(record)
+        except (RecordError, KeyError, TypeError, AttributeError) as exc:
+            self._reject(record, explain(exc))
+            return
+        report.record_types[record_type] += 1
+        self.last_com = com
+        sent = self.suppressor is None or not self.suppressor.suppresses(record)
+        if sent and "severity" in com:
+            report.saw_event(com)
+        if self.tracker is None:
+            if sent:
+                self._send(line, com, fresh=True)
+            return
+        fingerprint = com.get("fingerprint")
+        held = self._held
+        held.append((None if fingerprint is None else str(fingerprint), line, sent, com))
+        if len(held) >= BATCH_RECORDS:
+            self.release()
+
+    def release(self) -> None:
+        """Send the events that were held, so that the memory could be asked about many of them at once."""
+        held = self._held
+        if not held or self.tracker is None:
+            return
+        self._held = []
+        try:
+            lines, fresh = self.tracker.stamped(held)
+        except LedgerError as exc:
+            self._forget(exc)
+            lines, fresh = [line for _, line, _, _ in held], list(range(len(held)))
+        put, worker = self.output.put, self.stamper.worker
+        for line, (_, _, sent, com) in zip(lines, held, strict=True):
+            if sent:
+                put(line, com["record_type"], worker)
+        for position in fresh:
+            _, _, sent, com = held[position]
+            if sent:
+                self._count_fresh(com)
+
+    def saw_coverage(self, com: Mapping[str, Any]) -> None:
+        """Take in what is covered: it decides what is fixed."""
+        if self.tracker is not None:
+            self.tracker.saw(com)
+
+    def remember(self, *, complete: bool) -> None:
+        """Send events for what is fixed, and write to the memory what was found. Called once, at the end.
+
+        Args:
+            complete: all records there are were evaluated, but for what the coverage says.
+        """
+        if self.tracker is None:
+            return
+        try:
+            for event in self.tracker.fixed(complete=complete):
+                if self.suppressor is None or not self.suppressor.suppresses(event):
+                    self.tracker.counts["fixed"] += 1
+                    self.report.record_types[event["com"]["record_type"]] += 1
+                    self.output.put(self.stamper.line(event), event["com"]["record_type"], self.stamper.worker)
+            self.tracker.commit()
+        except LedgerError as exc:
+            self._forget(exc)
+        else:
+            self.report.statuses = self.tracker.counts
+
+    def _forget(self, exc: LedgerError) -> None:
+        self.report.failed("remembering findings", exc)
+        self.tracker = None
+
+    def _send(self, line: bytes, com: Mapping[str, Any], *, fresh: bool) -> None:
+        self.output.put(line, com["record_type"], self.stamper.worker)
+        if fresh:
+            self._count_fresh(com)
+
+    def _count_fresh(self, com: Mapping[str, Any]) -> None:
+        if "severity" in com:
+            self.report.fresh[severity_of(com)] += 1
+
+
+def _in_order(record: Record) -> Record:
+    """Return a record whose last bucket is ``com``, as its line is added to at the end, and without our own stamps."""
+    own = {name: value for name, value in record["com"].items() if name not in EventStamps.__annotations__}
+    others = {name: value for name, value in record.items() if name != "com"}
+    return {**others, "com": own}  # type: ignore[typeddict-item]  # plugins may have further buckets

@@ -1,0 +1,1 @@
+"""Alerts for cloudmarker that people read. Importing this package, or a plugin's module, imports no SDK."""
