@@ -28,11 +28,11 @@ All of this page but the table is what `--help` says; `make reference` writes it
 | 3 | there are findings as bad as `--fail-on` or `--fail-on-new` says |
 | 4 | something was not read: the audit is incomplete |
 
-If several hold, 1 goes before 3, as a failed audit may have missed findings or kept them from those who were to hear of them, and 3
-before 4, as what was found is there whatever else there may be. Several audits count as one. Findings that are
-[suppressed](configuration.md#suppressions) or fixed are worth no exit code; findings that an alert is not given
-[by its filter](configuration.md#when) are. For `--fail-on-new` a finding is new if its [status](findings.md) is `new` or `reopened`,
-and if it has no status.
+If several hold, 1 goes before 3, as a failed audit may have missed findings or kept them from those who were to hear of
+them, and 3 before 4, as what was found is there whatever else there may be. Several audits count as one. Findings that
+are [suppressed](configuration.md#suppressions) or fixed are worth no exit code; findings that an alert is not given
+[by its filter](configuration.md#when) are. For `--fail-on-new` a finding is new if its [status](findings.md) is `new`
+or `reopened`, and if it has no status.
 """
 WIDTH = 100
 
