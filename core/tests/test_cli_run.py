@@ -60,6 +60,32 @@ def test_an_audit_that_does_not_exist_is_named_and_nothing_starts(three):
     assert not three.out.exists()
 
 
+@pytest.mark.parametrize(
+    ("cloud", "said"),
+    [
+        ({"plugin": "mockcloud", "params": {"recordcount": 5}}, "takes no parameter 'recordcount'"),
+        ({"plugin": "faulty_plugins.Clowd"}, "Clowd"),
+        ({"plugin": "faulty_plugins.Event"}, "is an event plugin"),
+    ],
+)
+def test_a_named_audit_that_is_not_under_run_is_checked_before_anything_starts(command, cloud, said):
+    other = {"clouds": ["other"], "stores": ["filestore"], "events": [], "alerts": []}
+    command.configure({"other": cloud}, audits={"beta": other})
+    done = command.run("run", "beta")
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert said in line
+    assert "c.yaml: " in line
+    assert not command.out.exists()
+    assert command.run("run").returncode == 0
+
+
+def test_an_audit_that_is_named_twice_is_run_once(three):
+    done = three.run("run", "beta", "beta")
+    assert done.returncode == 0, done.stderr
+    assert len(re.findall(r"^Audit ", done.stdout, re.MULTILINE)) == 1
+
+
 def test_json_stands_alone_on_standard_output(command):
     done = command.run("run", "--json")
     assert done.returncode == 0, done.stderr
@@ -155,3 +181,16 @@ def test_what_plugins_print_or_say_does_no_harm_to_the_json(command):
     assert len(json.loads((command.out / "a_cloud.partial.json").read_bytes())) == 3
     for line in done.stderr.splitlines():
         assert line.replace("\t", "").isprintable()
+
+
+@pytest.mark.parametrize("args", [("run", "--json"), ("run",), ("-n",)])
+def test_what_a_plugin_prints_is_no_part_of_the_results(command, args):
+    command.configure({"cloud": {"plugin": "hostile_plugins.PrintingCloud"}})
+    done = command.run(*args)
+    assert done.returncode == 0, done.stderr
+    if "--json" in args:
+        json.loads(done.stdout)
+    for said in ("at import", "by the constructor", "by read", "by a command", "by done"):
+        assert f"printed {said}" not in done.stdout
+        assert f"printed {said}" in done.stderr
+    assert "written to the descriptor" in done.stderr

@@ -87,7 +87,7 @@ def samples(port: int) -> dict[tuple[str, ...], float]:
 def test_runs_records_findings_and_holes_are_counted(metrics, port):
     metrics.looked(scheduler("a", "b"))
     metrics.ended(["a", "b"], [result("a"), result("b", "failed")], "")
-    metrics.ended(["a"], [result("a", "incomplete", severities={"low": 1})], "")
+    metrics.ended(["a"], [result("a", "incomplete", severities={"low": 1}, suppressed=5)], "")
     found = samples(port)
     assert [found["cloudmarker_runs_total", "a", status] for status in ("complete", "incomplete", "failed")] == [
         1,
@@ -102,6 +102,8 @@ def test_runs_records_findings_and_holes_are_counted(metrics, port):
     assert found["cloudmarker_findings", "a", "low"] == 1
     assert found["cloudmarker_findings", "a", "high"] == 0, "those of the last run"
     assert found["cloudmarker_findings", "b", "high"] == 2
+    assert found["cloudmarker_findings_suppressed", "a"] == 5
+    assert found["cloudmarker_findings_suppressed", "b"] == 0
     assert found["cloudmarker_coverage", "a", "denied"] == 2
     assert found["cloudmarker_coverage_holes", "a"] == 3, "what is not in use is no hole"
     assert found["cloudmarker_last_run_timestamp_seconds", "a", "complete"] == 1_700_000_000

@@ -53,13 +53,13 @@ def ticked(audits: list[AuditRun], capsys: pytest.CaptureFixture[str]) -> tuple[
 def test_without_a_terminal_there_is_a_line_an_audit_on_standard_error(audit, at_once, capsys):
     assert ticked([audit, audit], capsys) == (
         "",
-        "a: read 12,345 records, 7 events, stored 10,999; last read: firewall_rule projects/p\n" * 2,
+        "a: read 12,345 records, 7 events, 10,999 taken by stores; last read: firewall_rule projects/p\n" * 2,
     )
 
 
 def test_a_line_says_when_nothing_has_been_read(at_once, capsys):
     audit = AuditRun("a", "20260102_030405", CONFIG)
-    assert ticked([audit], capsys)[1] == "a: read 0 records, 0 events, stored 0; last read: nothing yet\n"
+    assert ticked([audit], capsys)[1] == "a: read 0 records, 0 events, 0 taken by stores; last read: nothing yet\n"
 
 
 def test_there_is_no_line_before_its_time(audit, capsys):

@@ -46,26 +46,27 @@ class Covered:
         types, account = com.get("record_types"), com.get("account")
         if types is not None and self._types is not None and self._types.isdisjoint(types):
             return
-        cloud = self._clouds[str(com.get("cloud_type") or "")]
+        cloud = self._clouds[str(com.get("cloud_type") or "").casefold()]
         if com.get("state") in _MISSING:
             if account is None:
                 cloud.holed_whole = True
             else:
-                cloud.holed.add(str(account))
+                cloud.holed.add(str(account).casefold())
             return
         cloud.read_any = True
         if account is not None:
-            cloud.read.add(str(account))
+            cloud.read.add(str(account).casefold())
         elif types is None:  # of everything there is; lists above the accounts say nothing of what is in these
             cloud.read_whole = True
 
     def covers(self, cloud_type: str, account: str | None) -> bool:
         """Return whether a finding there would have been seen."""
-        cloud = self._clouds.get(cloud_type)
+        cloud = self._clouds.get(cloud_type.casefold())
         if cloud is None or cloud.holed_whole:
             return False
         if account is None:  # it may have come with any account
             return cloud.read_any and not cloud.holed
+        account = account.casefold()
         if account in cloud.holed or (self._together and cloud.holed):
             return False
         return cloud.read_whole or account in cloud.read

@@ -62,9 +62,9 @@ class FindingProducer(Producer):
             if sent:
                 self._send(line, com, fresh=True)
             return
-        fingerprint = com.get("fingerprint")
+        fingerprint = com.get("fingerprint")  # an empty one is none: not all that have it are the same
         held = self._held
-        held.append((None if fingerprint is None else str(fingerprint), line, sent, com))
+        held.append((str(fingerprint) if fingerprint else None, line, sent, com))
         if len(held) >= BATCH_RECORDS:
             self.release()
 

@@ -24,11 +24,11 @@ class OldName(NamedTuple):
     """One module that moved.
 
     Attributes:
-        old: its name in the 0.1 series.
+        old: its name in the 0.1 series; empty if it came later.
         new: its name now; the first part is the package of the distribution.
         plugin: the plugin class in it.
         distribution: the distribution it comes with.
-        extra: the extra of ``cloudmarker`` that installs it.
+        extra: the extra of ``cloudmarker`` that installs it; empty if it needs nothing but its distribution.
     """
 
     old: str
@@ -47,11 +47,15 @@ class OldName(NamedTuple):
         """The top-level package of the distribution."""
         return self.new.partition(".")[0]
 
+    @property
+    def requirement(self) -> str:
+        """What ``pip install`` is to be given, in quotes where a shell needs them."""
+        return f"'cloudmarker[{self.extra}]'" if self.extra else self.distribution
+
     def not_installed(self, name: str) -> str:
         """Return what to tell someone who asked for *name* and has not installed its distribution."""
         return (
-            f"{name} is in the distribution {self.distribution}, which is not installed: "
-            f"pip install 'cloudmarker[{self.extra}]'"
+            f"{name} is in the distribution {self.distribution}, which is not installed: pip install {self.requirement}"
         )
 
 
@@ -88,8 +92,17 @@ TABLE: tuple[OldName, ...] = (
 )
 """Every module that moved. Frozen: a name that was released keeps working."""
 
+LATER: tuple[OldName, ...] = (
+    _store("QueryStore", "query")._replace(old=""),
+    _alert("WebhookAlert", "webhook")._replace(old=""),
+    _alert("ConsoleAlert", "")._replace(old=""),
+)
+"""Plugins of the same distributions without a name of the 0.1 series: only to say what has to be installed for them."""
+
 BY_MODULE: dict[str, OldName] = {row.old: row for row in TABLE}
-BY_SHORT_NAME: dict[str, OldName] = {row.short_name: row for row in TABLE}
+BY_SHORT_NAME: dict[str, OldName] = {row.short_name: row for row in (*TABLE, *LATER)}
+BY_COMMAND: dict[str, OldName] = {"query": BY_SHORT_NAME["querystore"]}
+"""The commands that other distributions bring, each with a plugin that is installed along with it."""
 
 
 class NotInstalledError(ModuleNotFoundError):
@@ -115,7 +128,7 @@ class _Loader(Loader):
             if exc.name == row.new:
                 raise NotInstalledError(
                     f"{row.old} is {row.new} of the distribution {row.distribution}, and the installed version does "
-                    f"not have it: pip install --upgrade 'cloudmarker[{row.extra}]'",
+                    f"not have it: pip install --upgrade {row.requirement}",
                     name=row.new,
                 ) from None
             raise  # something that the plugin's module itself imports

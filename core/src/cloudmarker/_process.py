@@ -179,6 +179,7 @@ def main(task: Task) -> None:
     gc.freeze()  # a collection would touch, and so copy, all that is still shared with the fork server
     gc.set_threshold(50_000, 20, 50)  # batches are many short-lived dicts; the default collects several times in each
     os.umask(0o077)
+    _print_to_standard_error()
     _schedule_as_batch()
     stop = _handle_signals(reading=task.kind == "cloud")
     control = Control(task.control)
@@ -264,6 +265,7 @@ class _Worker:
                 getattr(plugin, "record_types", None),
                 together=hasattr(plugin, "finish"),
                 origins=[origin for inlet in task.inputs for origin in inlet.origins],
+                plugin=type(plugin).__name__,
                 when=When.of(dict(task.plugins)[key]),
             )
         except LedgerError as exc:
@@ -321,6 +323,12 @@ class _Worker:
         task, name = self.task, type(plugin).__name__
         stamper = Stamper(task.audit_key, task.audit_version, key, name, "cloud")
         return Producer(stamper, self.output, report, stamper.for_audit())
+
+
+def _print_to_standard_error() -> None:
+    """Let what a plugin prints, and what its libraries do, go beside the results: they alone are standard output."""
+    with contextlib.suppress(OSError):  # it is closed
+        os.dup2(2, 1)
 
 
 def _schedule_as_batch() -> None:

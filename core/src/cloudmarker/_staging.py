@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Sequence
+from typing import Any
 from zlib import crc32
 
 import msgspec
@@ -26,7 +28,29 @@ CREATE TEMP TABLE altered (
 );
 """
 _CHANGED = "SELECT id FROM altered UNION ALL SELECT id FROM edited UNION ALL SELECT id + ? FROM added"
+_STAMPS_AT_END = re.compile(b"".join(b',"%b":"[^"]*"' % name.encode() for name in Stamps.__annotations__) + rb"\}\}\Z")
 _encode = msgspec.json.Encoder().encode
+
+
+class _Com(msgspec.Struct):
+    """The part of an event's ``com`` that is a column."""
+
+    check_id: Any = None
+    severity: Any = None
+    cloud_type: Any = None
+    account: Any = None
+    reference: Any = None
+    description: Any = None
+
+
+class _Event(msgspec.Struct):
+    """The part of an event that is looked at."""
+
+    com: _Com
+    raw: Any = None
+
+
+_decode_event = msgspec.json.Decoder(_Event).decode
 
 
 class Staged:
@@ -39,6 +63,7 @@ class Staged:
     def __init__(self, conn: sqlite3.Connection) -> None:
         self._conn = conn
         conn.executescript(_TABLES)
+        conn.execute("PRAGMA temp.journal_mode = OFF")  # after an error nothing of them is used
 
     def add(self, key: bytes, line: bytes, told_in: int) -> bool:
         """Take in a finding that the ledger does not have; return False if it is here already.
@@ -152,9 +177,18 @@ def digest(line: bytes) -> int:
 
 def _details(line: bytes) -> tuple[str | bytes | None, ...]:
     """Return what is kept of an event: the columns of :data:`_DETAILS`."""
-    record = decode(line)
-    com = {name: value for name, value in record["com"].items() if name not in _STAMPS}
-    event = {"ext": record.get("ext") or {}, "com": com}
-    names = ("check_id", "severity", "cloud_type", "account", "reference", "description")
-    texts = [None if com.get(name) is None else str(com[name]) for name in names]
-    return (*(text or "" for text in texts[:3]), texts[3], *(text or "" for text in texts[4:]), _encode(event))
+    stamps = _STAMPS_AT_END.search(line, max(line.rfind(_STAMPS_BEGIN), 0))
+    record = _decode_event(line)
+    if stamps is not None and record.raw is None:
+        return (*_texts(record.com), line[: stamps.start()] + b"}}")
+    whole = decode(line)
+    com = {name: value for name, value in whole["com"].items() if name not in _STAMPS}
+    return (*_texts(record.com), _encode({"ext": whole.get("ext") or {}, "com": com}))
+
+
+def _texts(com: _Com) -> tuple[str | None, ...]:
+    values = (com.check_id, com.severity, com.cloud_type, com.account, com.reference, com.description)
+    if all([type(value) is str for value in values]):  # noqa: C419  # a list is quicker than a generator here
+        return values
+    check_id, severity, cloud_type, account, *others = [None if value is None else str(value) for value in values]
+    return (check_id or "", severity or "", cloud_type or "", account, *(text or "" for text in others))

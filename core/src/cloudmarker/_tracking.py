@@ -55,6 +55,7 @@ class Tracker:
         record_types: those that the plugin looks at; None for all.
         together: see :class:`cloudmarker._covered.Covered`.
         origins: the workers that its records come from.
+        plugin: its class: what another one found is not for this one to say that it is fixed.
         when: the filter before the plugin.
 
     Attributes:
@@ -72,6 +73,7 @@ class Tracker:
         *,
         together: bool,
         origins: Sequence[str],
+        plugin: str = "",
         when: When | None = None,
     ) -> None:
         self.counts: Counter[str] = Counter()
@@ -82,8 +84,10 @@ class Tracker:
         self._covered = Covered(self._when.narrowed(record_types), together=together)
         self._together = together
         self._origins = tuple(origins)
+        self._plugin = plugin
         self._suffixes: dict[tuple[FindingStatus, int], bytes] = {}
         self._sources: frozenset[str] = frozenset()
+        self._again: dict[int, bool] = {}
         with ledger.explained(path):
             self._conn = conn = ledger.open_ledger(path, create=True)
             self._staged = Staged(conn)
@@ -115,6 +119,7 @@ class Tracker:
             if lines is not None:
                 return lines, []
             lines, fresh = [], []
+            self._conn.execute("BEGIN")  # one transaction for all: each has its price, that of temporary tables too
             for event, key, row in self._with_rows(events):
                 line = event[1]
                 status: FindingStatus = "new"
@@ -127,6 +132,7 @@ class Tracker:
                     lines.append(line[:-2] + self._suffix(status, row[3]))
                 if status != "open":
                     fresh.append(len(lines) - 1)
+            self._conn.execute("COMMIT")
             return lines, fresh
 
     def _stamped_in_order(self, events: Sequence[Held]) -> list[bytes] | None:
@@ -303,14 +309,21 @@ class Tracker:
         """Return what was read: what had been read when a finding was seen must be read again for it to be fixed."""
         accounts = self._covered.accounts() if self._together else ()
         types = [f"{_TYPE}{record_type}" for record_type in self._when.record_types or ()]
-        return frozenset((*(f"worker {origin}" for origin in self._origins), *accounts, *types))
+        origins = (f"worker {origin}" for origin in self._origins)
+        return frozenset((f"plugin {self._plugin}", *origins, *accounts, *types))
 
     def _read_again(self, known: Run) -> bool:
         """Return whether what had been read in a run, and let through by the filter then, was this time too."""
-        types = {source for source in known.sources if source.startswith(_TYPE)}
-        if self._when.record_types is None:
-            return known.sources - types <= self._sources
-        return bool(types) and known.sources <= self._sources
+        again = self._again.get(known.sources)
+        if again is None:
+            sources = ledger.sources_of(self._conn, known.sources)
+            types = {source for source in sources if source.startswith(_TYPE)}
+            if self._when.record_types is None:
+                again = sources - types <= self._sources
+            else:
+                again = bool(types) and sources <= self._sources
+            self._again[known.sources] = again
+        return again
 
     def commit(self) -> None:
         """Write what this run has found to the ledger; it is not confirmed yet.
@@ -323,13 +336,9 @@ class Tracker:
             conn.execute("BEGIN IMMEDIATE")
             if (conn.execute("SELECT max(id) FROM runs").fetchone()[0] or 0) != self._last:
                 raise LedgerError(f"{self._path}: another run has changed it meanwhile")
-            now = int(time.time())
-            conn.execute(
-                "INSERT INTO runs VALUES (?, ?, ?, ?, 0, ?)",
-                (run, self._version, self._started, now, "\n".join(sorted(self._sources))),
-            )
+            ledger.add_run(conn, run, self._version, self._started, self._sources)
             self._staged.write(run, self._base, self._started)
-            ledger.prune(conn, now)
+            ledger.prune(conn, int(time.time()))
             conn.execute("COMMIT")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -100,20 +100,21 @@ def known_runs(state: Path, audit_key: str) -> list[KnownRun]:
         LedgerError: a ledger cannot be read.
     """
     starts: dict[str, int] = {}
+    order: dict[str, tuple[int, int]] = {}
     changes: dict[str, dict[Status, int]] = {}
     for runs, counts in _each(state, audit_key, _runs):
+        latest = 0
         for run in runs:
             starts[run.version] = run.started
+            latest = max(latest, run.started)  # a run comes after those before it even if the clock was set back
+            order[run.version] = max(order.get(run.version, (0, 0)), (latest, run.id))
             changes.setdefault(run.version, {})
         versions = {run.id: run.version for run in runs}
         for number, change, count in counts:
             if number in versions and change in _BECOMES:
                 of_run = changes[versions[number]]
                 of_run[_BECOMES[change]] = of_run.get(_BECOMES[change], 0) + count
-    return [
-        KnownRun(version, started, changes[version])
-        for version, started in sorted(starts.items(), key=lambda item: (item[1], item[0]))
-    ]
+    return [KnownRun(version, starts[version], changes[version]) for version in sorted(order, key=order.__getitem__)]
 
 
 def compare(state: Path, audit_key: str, earlier: str | None = None, later: str | None = None) -> Comparison:
@@ -129,26 +130,23 @@ def compare(state: Path, audit_key: str, earlier: str | None = None, later: str 
         NothingToCompareError: there are no such runs.
         LedgerError: a ledger cannot be read.
     """
-    known = {run.version: run.started for run in known_runs(state, audit_key)}
-    versions = list(known)
+    versions = [run.version for run in known_runs(state, audit_key)]
     if not versions:
         raise NothingToCompareError(f"audit {audit_key}: there is no run yet whose findings are remembered")
     for version in (earlier, later):
-        if version is not None and version not in known:
+        if version is not None and version not in versions:
             shown = [*(["…"] if len(versions) > 10 else []), *versions[-10:]]
             raise NothingToCompareError(
                 f"audit {audit_key}: no run has the version {version}; there are {', '.join(shown)}"
             )
     later = later or versions[-1]
-    if earlier is None:
-        position = versions.index(later)
-        earlier = versions[position - 1] if position else None
-    if earlier is not None and known[earlier] > known[later]:
+    end = versions.index(later) + 1
+    begin = end - 1 if earlier is None else versions.index(earlier) + 1
+    earlier = versions[begin - 1] if begin else None
+    if begin > end:
         raise NothingToCompareError(f"audit {audit_key}: the run {earlier} is later than {later}")
-    since, until = -1 if earlier is None else known[earlier], known[later]
-    changes = [
-        change for found in _each(state, audit_key, partial(_changes, since=since, until=until)) for change in found
-    ]
+    changes_between = partial(_changes, since=frozenset(versions[:begin]), until=frozenset(versions[:end]))
+    changes = [change for found in _each(state, audit_key, changes_between) for change in found]
     changes.sort(key=lambda c: (STATUSES.index(c.status), _rank(c.severity), c.account or "", c.reference, c.check_id))
     return Comparison(audit_key, earlier, later, tuple(changes))
 
@@ -163,26 +161,23 @@ def _runs(conn: sqlite3.Connection) -> tuple[list[ledger.Run], list[tuple[int, i
     return ledger.runs(conn), counts
 
 
-def _changes(conn: sqlite3.Connection, since: int, until: int) -> list[Change]:
-    """Return what changed between the runs that started at these times, or the last ones of this plugin before."""
+def _changes(conn: sqlite3.Connection, since: Collection[str], until: Collection[str]) -> list[Change]:
+    """Return what changed between the latest runs of this plugin among those of some versions and of others."""
+    known = ledger.runs(conn)
+    ends = [max((run.id for run in known if run.version in versions), default=0) for versions in (since, until)]
     rows = conn.execute(
         "WITH changed AS (SELECT DISTINCT finding FROM changes WHERE run > ?1 AND run <= ?2)"
         " SELECT (SELECT change FROM changes c WHERE c.finding = f.id AND run <= ?1 ORDER BY run DESC LIMIT 1),"
         " (SELECT change FROM changes c WHERE c.finding = f.id AND run <= ?2 ORDER BY run DESC LIMIT 1),"
         " severity, check_id, cloud_type, account, reference, description, fingerprint, first_seen"
         " FROM changed JOIN findings f ON f.id = finding JOIN details d ON d.id = finding",
-        (_last_run(conn, since), _last_run(conn, until)),
+        ends,
     )
     return [
         Change(status, severity, check, cloud, account, reference, text, key.hex(), ledger.timestamp(first_seen))
         for before, after, severity, check, cloud, account, reference, text, key, first_seen in rows
         if (status := _BECAME.get((_STATE[before], _STATE[after]))) is not None
     ]
-
-
-def _last_run(conn: sqlite3.Connection, started: int) -> int:
-    row: tuple[int | None] = conn.execute("SELECT max(id) FROM runs WHERE started <= ?", (started,)).fetchone()
-    return row[0] or 0
 
 
 def _each(state: Path, audit_key: str, read: Callable[[sqlite3.Connection], T]) -> list[T]:

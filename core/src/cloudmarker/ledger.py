@@ -9,7 +9,7 @@ A run holds the :class:`cloudmarker._ledgerfiles.AuditLock` of its audit, so tha
 - ``details`` has what people want to know of a finding, and the event itself, without stamps.
 - ``changes`` has one row for each time that the state of a finding changed; what did not change has no row. The state
   of a finding in a run is that of its latest change until then.
-- ``runs`` has one row for each run that got to its end.
+- ``runs`` has one row for each run that got to its end, ``sources`` what runs read.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import contextlib
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -45,7 +45,11 @@ CREATE TABLE runs (
     started INTEGER NOT NULL,
     ended INTEGER NOT NULL,
     confirmed INTEGER NOT NULL,
-    sources TEXT NOT NULL
+    sources INTEGER NOT NULL
+);
+CREATE TABLE sources (
+    id INTEGER PRIMARY KEY,
+    lines TEXT NOT NULL UNIQUE
 );
 CREATE TABLE findings (
     id INTEGER PRIMARY KEY,
@@ -90,7 +94,7 @@ class Run:
         started: seconds since the epoch.
         ended: likewise, when its plugin had seen everything.
         confirmed: what it found has been delivered, or is in the spool.
-        sources: what it read, one line each: what must be there again for what is gone to be fixed.
+        sources: number of what it read, see :func:`sources_of`; the same in all runs that read the same.
     """
 
     id: int
@@ -98,7 +102,7 @@ class Run:
     started: int
     ended: int
     confirmed: bool
-    sources: frozenset[str]
+    sources: int
 
 
 def key_of(fingerprint: str) -> bytes:
@@ -170,7 +174,8 @@ def explained(path: Path) -> Iterator[None]:
     except FileNotFoundError:
         raise
     except sqlite3.OperationalError as exc:  # locked, disk full, not readable: the file may be fine
-        raise LedgerError(f"{path}: {exc}") from exc
+        remedy = "; move it away to have the findings remembered anew" if str(exc).startswith("no such ") else ""
+        raise LedgerError(f"{path}: {exc}{remedy}") from exc
     except sqlite3.Error as exc:
         raise LedgerError(f"{path}: {exc}; move it away to have the findings remembered anew") from exc
     except OSError as exc:
@@ -181,9 +186,25 @@ def runs(conn: sqlite3.Connection) -> list[Run]:
     """Return the runs that are known, the oldest first."""
     rows = conn.execute("SELECT id, version, started, ended, confirmed, sources FROM runs ORDER BY id")
     return [
-        Run(number, version, started, ended, bool(confirmed), frozenset(sources.splitlines()))
+        Run(number, version, started, ended, bool(confirmed), sources)
         for number, version, started, ended, confirmed, sources in rows
     ]
+
+
+def sources_of(conn: sqlite3.Connection, number: int) -> frozenset[str]:
+    """Return what runs read whose ``sources`` is *number*: what must be there again for what is gone to be fixed."""
+    (lines,) = conn.execute("SELECT lines FROM sources WHERE id = ?", (number,)).fetchone()
+    return frozenset(lines.splitlines())
+
+
+def add_run(conn: sqlite3.Connection, number: int, version: str, started: int, sources: Collection[str]) -> None:
+    """Add a run that ends now and is not confirmed; within a transaction."""
+    lines = "\n".join(sorted(sources))
+    conn.execute("INSERT OR IGNORE INTO sources (lines) VALUES (?)", (lines,))
+    conn.execute(
+        "INSERT INTO runs SELECT ?, ?, ?, ?, 0, id FROM sources WHERE lines = ?",
+        (number, version, started, int(time.time()), lines),
+    )
 
 
 def confirm(path: Path, version: str) -> None:
@@ -217,6 +238,7 @@ def prune(conn: sqlite3.Connection, now: int) -> None:
     conn.execute(
         "DELETE FROM runs WHERE id < ? AND id NOT IN (SELECT told_in FROM findings WHERE NOT confirmed)", (oldest,)
     )
+    conn.execute("DELETE FROM sources WHERE id NOT IN (SELECT sources FROM runs)")
 
 
 def lookup(conn: sqlite3.Connection, columns: str, table: str, column: str, values: Sequence[object]) -> list[Any]:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from cloudmarker._versions import reserve
 from cloudmarker.contracts import Severity
 from cloudmarker.errors import ConfigError
 from cloudmarker.findings import at_or_above
 from cloudmarker.plugins import registry
 from cloudmarker.results import AuditInfo, AuditResult
+from cloudmarker.state import state_dir
 from cloudmarker.supervisor import AuditRun, run_audits
 
 if TYPE_CHECKING:
     from cloudmarker.notifications import Notifier
+
+log = logging.getLogger("cloudmarker.manager")
 
 
 class Audit:
@@ -68,7 +73,7 @@ def run(
         ConfigError: plugins did not accept their parameters; nothing was read.
     """
     hooks = registry()
-    version = new_version()
+    version = _reserved(config, audit_keys)
     audits = [AuditRun(key, version, config) for key in audit_keys]
     begun: list[AuditInfo] = []
 
@@ -98,6 +103,15 @@ def run(
     if mails is not None:
         mails.run_ended(results)
     return results
+
+
+def _reserved(config: Mapping[str, Any], audit_keys: Sequence[str]) -> str:
+    """Return a version that the last runs of these audits do not have, as far as can be known."""
+    try:
+        return reserve(state_dir(config), audit_keys, new_version)
+    except OSError as exc:
+        log.warning("a run that began in the same second would have the same version: %s", exc)
+        return new_version()
 
 
 def exit_code(

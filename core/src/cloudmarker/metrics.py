@@ -111,6 +111,12 @@ class Numbers:
         self.findings = Gauge(
             "cloudmarker_findings", "Findings of the last run.", ["audit", "severity"], registry=registry
         )
+        self.suppressed = Gauge(
+            "cloudmarker_findings_suppressed",
+            "Findings of the last run that were kept from the alerts.",
+            ["audit"],
+            registry=registry,
+        )
         self.coverage = Gauge(
             "cloudmarker_coverage",
             "Scopes x resource types of the last run, by what came of reading them.",
@@ -167,6 +173,7 @@ class Numbers:
         self.last.labels(key, result.status).set(result.started)
         for severity in SEVERITIES:
             self.findings.labels(key, severity).set(result.severities.get(severity, 0))
+        self.suppressed.labels(key).set(result.suppressed)
         for state in STATES:
             self.coverage.labels(key, state).set(result.coverage.get(state, 0))
         self.holes.labels(key).set(sum(result.coverage.get(state, 0) for state in HOLES))

@@ -187,12 +187,13 @@ def _in_short(result: AuditResult) -> list[str]:
     """Return an audit's status, duration, counts and coverage."""
     read = sum(worker.records_out for worker in result.workers if worker.kind == "cloud")
     findings = ", ".join(f"{count:,} {severity}" for severity, count in result.severities.items() if count)
+    suppressed = f"; {result.suppressed:,} suppressed" if result.suppressed else ""
     coverage = ", ".join(f"{count:,} {state}" for state, count in result.coverage.items())
     holes = sum(count for state, count in result.coverage.items() if state in HOLES)
     lines = [
         f"Audit {visible(result.audit.key)}: {result.status} in {_duration(result.duration_s)}",
         f"  Records read: {read:,}",
-        f"  Findings:     {sum(result.severities.values()):,}{f' ({findings})' if findings else ''}",
+        f"  Findings:     {sum(result.severities.values()):,}{f' ({findings})' if findings else ''}{suppressed}",
         f"  Coverage:     {coverage or 'none'}{f'; {holes:,} not seen' if holes else ''}",
     ]
     return [*lines, f"  Reason:       {visible(result.reason)}"] if result.reason else lines

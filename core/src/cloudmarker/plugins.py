@@ -139,7 +139,7 @@ def _unknown(name: str) -> str:
     elif row:
         message += (
             f": the installed version of {row.distribution} does not provide it: "
-            f"pip install --upgrade 'cloudmarker[{row.extra}]'"
+            f"pip install --upgrade {row.requirement}"
         )
     else:
         message += "; see 'cloudmarker plugins list', or give a class path such as package.module.Class"

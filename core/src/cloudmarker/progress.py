@@ -50,10 +50,10 @@ def _lines(audits: Sequence[AuditRun]) -> Callable[[], None]:
 def _line(audit: AuditRun) -> str:
     read = sum(p.latest.records_out for p in audit.plugins.values() if p.kind == "cloud")
     found = sum(p.latest.records_out for p in audit.plugins.values() if p.kind == "event")
-    stored = sum(p.latest.accepted for p in audit.plugins.values() if p.kind == "store")
+    taken = sum(p.latest.accepted for p in audit.plugins.values() if p.kind == "store")
     reading = next((p.latest.reading for p in audit.plugins.values() if p.kind == "cloud" and p.latest.reading), "")
     last = visible(reading) or "nothing yet"
-    return f"{audit.info.key}: read {read:,} records, {found:,} events, stored {stored:,}; last read: {last}"
+    return f"{audit.info.key}: read {read:,} records, {found:,} events, {taken:,} taken by stores; last read: {last}"
 
 
 @contextlib.contextmanager

@@ -37,7 +37,12 @@ def serve(config_paths: Sequence[str] | None, run: Run) -> None:
     """
     with Signals() as signals, contextlib.closing(Metrics()) as metrics:
         setup = _Setup(config_paths, metrics, HealthFile())
-        plan = setup.read(lambda warning: click.echo(f"warning: {warning}", err=True))
+        warnings: list[str] = []
+        try:
+            plan = setup.read(warnings.append)
+        finally:
+            for warning in warnings:
+                _warn(warning)
         Scheduler(
             plan,
             lambda config, keys, tick: run(config, keys, tick, signals.more),
@@ -82,6 +87,14 @@ class _Setup:
         logs.configure(config["logger"])
         self.health.use((config.get("health") or {}).get("file"))
         self.metrics.listen((config.get("metrics") or {}).get("address"))
+
+
+def _warn(warning: str) -> None:
+    """Print a warning, or log it if a program reads what is printed."""
+    if logs.console_is_json():
+        log.warning("%s", warning)
+    else:
+        click.echo(f"warning: {warning}", err=True)
 
 
 def _print(line: str) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from cloudmarker.contracts import SEVERITIES, Severity
+from cloudmarker.text import pluralize
 
 if TYPE_CHECKING:
     from cloudmarker.results import AuditResult
@@ -36,7 +37,7 @@ def judge(results: Sequence[AuditResult], fail_on: Severity | None, fail_on_new:
     code = manager.exit_code(results, fail_on, fail_on_new)
     for severity, fresh in ((fail_on, False), (fail_on_new, True)):
         if severity and (count := manager.alarming(results, severity, fresh=fresh)):
-            kind = "new or reopened findings" if fresh else "findings"
+            kind = f"{'new or reopened ' * fresh}{pluralize(count, 'finding')}"
             worse = "" if severity == SEVERITIES[0] else " or worse"
             option = f"--fail-on{'-new' * fresh} {severity}"
             outcome = "" if code == 3 else f", but exit code {code}: a part failed"

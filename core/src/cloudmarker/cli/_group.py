@@ -124,9 +124,14 @@ class MainGroup(click.Group):
         if args[0] not in _specs() and not ctx.resilient_parsing:
             from cloudmarker.plugins import registry, suggest
 
+            row = _oldnames.BY_COMMAND.get(args[0])
+            if row and find_spec(row.package) is None:
+                ctx.fail(row.not_installed(f"The command '{args[0]}'"))
             near = suggest(args[0], _specs())
             hint = f" Did you mean '{near}'?" if near else ""
-            if not near and registry().problems:
+            if args[0].endswith((".yaml", ".yml")):
+                hint = f" A configuration file goes after -c: 'cloudmarker -c {args[0]}'."
+            if not hint and registry().problems:
                 hint = " Some installed distributions have problems: see 'cloudmarker plugins list'."
             ctx.fail(f"There is no command '{args[0]}'.{hint}")
         return super().resolve_command(ctx, args)

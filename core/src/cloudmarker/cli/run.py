@@ -55,7 +55,8 @@ def execute(
     from cloudmarker import logs
     from cloudmarker.config import load
 
-    config = load(config_paths)
+    with contextlib.redirect_stdout(sys.stderr):  # what modules of plugins print when they are imported is no result
+        config = load(config_paths, audits=audits)
     for warning in config.warnings:
         click.echo(f"warning: {warning}", err=True)
     keys = _choose(config, audits)
@@ -70,7 +71,7 @@ def _choose(config: Config, audits: Sequence[str]) -> list[str]:
     unknown = [key for key in audits if key not in known]
     if unknown:
         raise ConfigError([f"no audit named {key!r}; there are {', '.join(sorted(known))}" for key in unknown])
-    return list(audits) or list(config.data["run"])
+    return list(dict.fromkeys(audits)) or list(config.data["run"])
 
 
 def _run_scheduled(
@@ -118,8 +119,15 @@ def _run(
         results = manager.run(config, keys, watch, signals, mails)
     _print(results, as_json=as_json, logged=logged)
     for problem in mails.close() if mails is not None else ():
-        click.echo(f"warning: {problem}", err=True)
+        _warn(problem, logged=logged)
     return results
+
+
+def _warn(problem: str, *, logged: bool) -> None:
+    if logged:
+        logging.getLogger("cloudmarker.manager").warning("%s", problem)
+    else:
+        click.echo(f"warning: {problem}", err=True)
 
 
 def _notifier(config: Mapping[str, Any]) -> Notifier | None:

@@ -15,23 +15,28 @@ from cloudmarker.config.reading import default_paths, read_files
 from cloudmarker.errors import ConfigError
 
 
-def load(paths: Sequence[str] | None = None, *, missing_ok: bool | None = None) -> Config:
+def load(
+    paths: Sequence[str] | None = None, *, missing_ok: bool | None = None, audits: Sequence[str] = ()
+) -> Config:
     """Return the configuration in the files *paths*, merged over the base config in their order, ready to be run.
 
     Args:
         paths: the files; None means :func:`cloudmarker.config.default_paths`.
         missing_ok: ignore files that do not exist. By default they are ignored if *paths* is None, and an error if not.
+        audits: keys of audits that are to be run whether or not ``run`` names them.
 
     Raises:
         ConfigError: it cannot be used; all problems, in the order of files and keys.
     """
-    report = check(paths, missing_ok=missing_ok)
+    report = check(paths, missing_ok=missing_ok, audits=audits)
     if report.problems:
         raise ConfigError(report.problems)
     return report.config
 
 
-def check(paths: Sequence[str] | None = None, *, missing_ok: bool | None = None) -> Report:
+def check(
+    paths: Sequence[str] | None = None, *, missing_ok: bool | None = None, audits: Sequence[str] = ()
+) -> Report:
     """Return the configuration that :func:`load` would, and every problem with it.
 
     If a file cannot be read, what is wrong with the files is all that is reported: the rest would be guesses.
@@ -48,7 +53,7 @@ def check(paths: Sequence[str] | None = None, *, missing_ok: bool | None = None)
     data = interpolate(config.written, lambda path, fault: faults.append((path, fault)))
     unresolved = {path for path, _ in faults}
     config = dataclasses.replace(config, data=data)
-    found, advice = broken_rules(config)
+    found, advice = broken_rules(config, audits)
     for problem in (*differences(data, Root), *found):
         if problem[0] not in unresolved:  # its value is not known: that it also looks wrong says nothing
             faults.append(problem)

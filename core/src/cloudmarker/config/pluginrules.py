@@ -12,7 +12,7 @@ from cloudmarker._contractcheck import contract_faults
 from cloudmarker.config.filterrules import check_types
 from cloudmarker.config.interpolate import has_reference
 from cloudmarker.config.model import Config, Path, value_at
-from cloudmarker.config.typecheck import Problem, annotation, differences
+from cloudmarker.config.typecheck import MISPLACED, Problem, annotation, differences
 from cloudmarker.contracts import Kind
 from cloudmarker.errors import PluginError
 from cloudmarker.plugins import constructor_parameters, load_class, registry, suggest
@@ -164,6 +164,7 @@ class Plugins:
                 yield from self._check_value(path, value, takes[key], cls)
             elif not open_ended:
                 remedy = self.did_you_mean(key, names) or f"it takes {', '.join(names) or 'none'}"
+                remedy = MISPLACED.get(key, remedy)
                 yield path, f"{cls.__name__} takes no parameter {key!r}; {remedy}"
         needed = [key for key in names if takes[key].default is inspect.Parameter.empty and key not in params]
         if needed:

@@ -7,7 +7,7 @@ The rules look at data that may be of any shape: what has the wrong type was rep
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from cloudmarker.config import filterrules, servicerules
@@ -19,10 +19,11 @@ MAX_KEY_BYTES = 100
 """The longest plugin or audit key: two of them, a suffix and a separator fit into a file name (255 bytes)."""
 
 
-def broken_rules(config: Config) -> tuple[list[Problem], list[Problem]]:
+def broken_rules(config: Config, also: Sequence[str] = ()) -> tuple[list[Problem], list[Problem]]:
     """Return the problems with *config*, and what deserves a warning.
 
-    Classes are imported only for the plugins of audits that ``run`` names; if it names one that is not there, of all.
+    Classes are imported only for the plugins of audits that ``run`` or *also* names; if ``run`` names one that is not
+    there, of all.
     """
     data = config.data
     plugins = Plugins(config)
@@ -39,11 +40,14 @@ def broken_rules(config: Config) -> tuple[list[Problem], list[Problem]]:
     audits = mapping(data.get("audits"))
     named = [key for _, key in texts(data.get("run"))]
     running = [key for key in named if key in audits]
-    problems += _worker_names(audits, running)
+    asked = [key for key in also if key in audits]
+    clashes = [*_worker_names(audits, running)]
+    problems += clashes
+    problems += [problem for problem in _worker_names(audits, asked) if problem not in clashes]
     found, warnings = filterrules.check_suppressions(config)
     problems += found
     warnings += servicerules.check_unused(config)
-    for audit in dict.fromkeys(running if running == named else audits):
+    for audit in dict.fromkeys([*running, *asked] if running == named else audits):
         for path, name in _members(audits, audit):
             found, advice = plugins.check_use(path, name)
             problems += found

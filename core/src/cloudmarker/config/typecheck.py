@@ -27,6 +27,9 @@ _WORDS = {
     "date": "a date",
     "datetime": "a date",
 }
+MISPLACED = {"when": "a filter stands beside 'plugin' and 'params' of an entry under 'plugins'"}
+"""Keys that are put in wrong places, with the right one."""
+
 _MANY = 20  # choices that are not all listed if one of them is meant
 _EXPECTED = re.compile(r"Expected `([^`]*)`, got `([^`]*)`")
 _BOUND = re.compile(r"Expected `[^`]*` ([<>]=? \S+)")
@@ -141,6 +144,7 @@ def _struct_differences(value: Any, struct: type[msgspec.Struct], path: Path) ->
 def _unknown_key(key: str, known: list[str]) -> str:
     suggestion = suggest(key, known)
     remedy = f"did you mean {suggestion!r}?" if suggestion else f"the keys here are {', '.join(known)}"
+    remedy = MISPLACED.get(key, remedy)
     return f"unknown key {key!r}; {remedy}"
 
 
@@ -165,7 +169,8 @@ def _reword(error: msgspec.ValidationError, value: Any, expected: Any, path: Pat
     for step in re.findall(r"\[(\d+)\]", where):
         path = (*path, int(step))
     if match := _EXPECTED.fullmatch(message):
-        return path, f"expected {_in_words(match[1])}, got {_in_words(match[2])}"
+        hint = "; put it in quotes" if "str" in match[1].split(" | ") and isinstance(value, (int, float)) else ""
+        return path, f"expected {_in_words(match[1])}, got {_in_words(match[2])}{hint}"
     if message.endswith("of length >= 1"):
         return path, f"empty, but {_in_words(message.split('`')[1])} is needed"
     if match := _BOUND.fullmatch(message):
