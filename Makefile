@@ -32,12 +32,12 @@ audit: $(VENV)/.distributions
 	mkdir -p -m 700 audit-output
 	$(BIN)/cloudmarker-simulate exec -- $(BIN)/cloudmarker -n -c examples/audit.yaml
 
-test: $(VENV)/.distributions
+test: $(VENV)/.distributions $(VENV)/.elasticsearch9
 	$(BIN)/python -m pytest -n 2 $(ARGS)
 
 # Checks.
 
-coverage: $(VENV)/.distributions
+coverage: $(VENV)/.distributions $(VENV)/.elasticsearch9
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -n 2 $(ARGS)
 	$(BIN)/coverage combine --quiet
@@ -48,7 +48,7 @@ coverage: $(VENV)/.distributions
 lint: $(VENV)/.lint
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy --strict $(SOURCES) tools
+	$(BIN)/mypy --strict $(SOURCES) tools benchmarks
 	$(BIN)/lint-imports --no-cache
 
 docs: $(VENV)/.docs
@@ -74,7 +74,7 @@ bench: $(VENV)/.distributions
 # The environment. A stamp file says when it was made; it is made again only when what it was made from has changed.
 
 venv: $(VENV)/.created
-deps: $(VENV)/.distributions $(VENV)/.lint $(VENV)/.docs $(VENV)/.dist
+deps: $(VENV)/.distributions $(VENV)/.elasticsearch9 $(VENV)/.lint $(VENV)/.docs $(VENV)/.dist
 
 $(VENV)/.created:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or later is needed, $(PYTHON) is " + sys.version.split()[0] + ": make PYTHON=python3.12")'
@@ -83,6 +83,12 @@ $(VENV)/.created:
 
 $(VENV)/.distributions: $(PYPROJECTS) VERSION tools/test.txt | $(VENV)/.created
 	$(PIP_INSTALL) $(DISTRIBUTIONS:%=-e './%[test]') -r tools/test.txt
+	@touch $@
+
+# The other client that EsStore works with, beside the environment: its tests run with both.
+$(VENV)/.elasticsearch9: plugins/cloudmarker-stores/pyproject.toml | $(VENV)/.created
+	rm -rf $(VENV)/elasticsearch9
+	$(PIP_INSTALL) --target $(VENV)/elasticsearch9 'elasticsearch>=9,<10'
 	@touch $@
 
 $(VENV)/.lint: tools/lint.txt $(VENV)/.distributions

@@ -46,8 +46,9 @@ def plugin(settings: Mapping[str, str], types: list[str], more: Mapping[str, Any
         STATUSES[response.status_code] += 1
         return response
 
-    _session.Session._send = counted  # type: ignore[method-assign]  # the only place that sees every answer
-    for record in AzCloud(**settings, record_types=types, **more).read():
+    _session.Session._send = counted  # type: ignore[method-assign, assignment]  # the only place that sees every answer
+    given: dict[str, Any] = {**settings, "record_types": types, **more}
+    for record in AzCloud(**given).read():
         if "raw" in record:
             yield record["ext"]["record_type"]
         elif record["com"]["state"] not in ("ok", "skipped"):

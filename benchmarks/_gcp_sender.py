@@ -35,7 +35,8 @@ def plugin(settings: dict[str, Any], types: list[str]) -> int:
     from cloudmarker_gcp.gcpcloud import GCPCloud
 
     count = size = 0
-    for record in GCPCloud(**settings, record_types=types, threads=THREADS).read():
+    given: dict[str, Any] = {**settings, "record_types": types, "threads": THREADS}
+    for record in GCPCloud(**given).read():
         size += len(encode(record))
         count += record["ext"]["record_type"] in types
     return count
@@ -80,7 +81,7 @@ def client(settings: dict[str, Any], types: list[str]) -> int:
 
     endpoint = settings["endpoint"]
     options: dict[str, Any] = {
-        "credentials": Credentials(_token(settings)),
+        "credentials": Credentials(_token(settings)),  # type: ignore[no-untyped-call]
         "static_discovery": True,
         "cache_discovery": False,
     }
@@ -109,7 +110,9 @@ def _token(settings: dict[str, Any]) -> str:
     from google.oauth2 import service_account
 
     scopes = ["https://www.googleapis.com/auth/cloud-platform"]
-    credentials = service_account.Credentials.from_service_account_file(settings["key_file_path"], scopes=scopes)
+    credentials = service_account.Credentials.from_service_account_file(  # type: ignore[no-untyped-call]
+        settings["key_file_path"], scopes=scopes
+    )
     assert urlsplit(settings["endpoint"]).hostname == "127.0.0.1"
     credentials.refresh(google_auth_httplib2.Request(httplib2.Http(timeout=60)))
     return str(credentials.token)

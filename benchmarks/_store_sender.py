@@ -102,9 +102,10 @@ def esstore(rows: list[bytes], port: int) -> tuple[Callable[[], Any], list[Send]
 
     client = Elasticsearch(f"http://127.0.0.1:{port}", max_retries=0)
     client.info()
-    requests = []
+    requests: list[Any] = []
     for part in chunks(list(enumerate(rows)), 5_000_000 // (len(rows[0]) + 160)):
-        requests.append(operations := [])
+        operations: list[Any] = []
+        requests.append(operations)
         for number, row in part:
             operations += (b'{"create":{"_id":"audit_cloud_20260102_030405_%d"}}' % number, row)
     return lambda: EsStore("127.0.0.1", port), [partial(client.bulk, index="x", operations=r) for r in requests]
@@ -155,7 +156,9 @@ def mongodbstore(rows: list[bytes], port: int) -> tuple[Callable[[], Any], list[
         documents.append((name, bson.encode({"_id": name, **record})))
 
     def write(part: Sequence[tuple[str, bytes]]) -> None:
-        operations = [pymongo.ReplaceOne({"_id": name}, RawBSONDocument(data), upsert=True) for name, data in part]
+        operations: list[Any] = [
+            pymongo.ReplaceOne({"_id": name}, RawBSONDocument(data), upsert=True) for name, data in part
+        ]
         client.a.b.bulk_write(operations, ordered=False)
 
     return lambda: MongoDBStore("127.0.0.1", port), [partial(write, part) for part in chunks(documents, 1000)]

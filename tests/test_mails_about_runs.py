@@ -88,6 +88,14 @@ def test_the_mails_at_the_end_have_status_duration_counts_and_coverage(command):
     assert "Alerts:  filestore" in begins
 
 
+def test_the_mail_at_the_end_says_how_many_findings_are_suppressed(command):
+    suppression = {"check": "mock_event", "reference": "*", "reason": "a test", "owner": "me", "expires": "never"}
+    with SMTPSimulator() as server:
+        command(section(server), f"{CONFIG}\nsuppressions: {json.dumps([suppression])}\n")
+    run = texts(server)["Cloudmarker Alert: audits ended: 0 failed, 0 incomplete, 3 complete"]
+    assert "Findings:     0; 4 suppressed\n" in run
+
+
 def test_a_failed_audit_is_mailed_as_one(command):
     with SMTPSimulator() as server:
         done = command(section(server), CONFIG.replace("two: {clouds: [mockcloud], stores: [filestore]}",

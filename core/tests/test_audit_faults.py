@@ -358,13 +358,13 @@ def test_poison_values_have_their_documented_form_and_harm_no_neighbour(run: Run
 def test_a_slow_store_holds_the_cloud_back_and_memory_stays_flat(run: Run, tmp_path: Path) -> None:
     run.configure(
         {
-            "cloud": plugin("Cloud", count=60_000, size=3000),
+            "cloud": plugin("Cloud", count=15_000, size=12_000),
             "slow": plugin("Store", path=str(tmp_path / "l"), delay_s=0.0001),
         },
         {"stores": ["slow"], "events": [], "alerts": []},
     )
     process = run.start()
-    code, _, _ = run.finish(process, 60)
+    code, _, _ = run.finish(process, 100)
     assert code == 0
     peaks = {m[1]: int(m[2]) for m in re.finditer(r"a_(\w+): ended, .* (\d+) MB", (run.directory / "log").read_text())}
     assert set(peaks) == {"cloud", "slow"}
@@ -384,3 +384,10 @@ def test_a_slow_cloud_is_delivered_within_a_second(run: Run, tmp_path: Path) -> 
     assert len(lines.read_text().splitlines()) == 2
     process.send_signal(signal.SIGTERM)
     run.finish(process)
+
+
+def test_what_a_process_dies_of_is_in_the_log_and_not_printed(run: Run) -> None:
+    code, result, err = run.run({"moody": plugin("MoodyEvent")}, events=["moody"])
+    assert (code, result["status"]) == (1, "failed")
+    assert "RuntimeError: not in the mood" in (run.directory / "log").read_text()
+    assert "Process a_moody" not in err

@@ -180,6 +180,7 @@ def test_expected_errors_are_a_message_and_an_exit_code(recorder, fail, code, st
         (["--nwo"], 2, "No such option"),
         (["recordr"], 2, "There is no command 'recordr'. Did you mean 'recorder'?"),
         (["qqqqqq"], 2, "There is no command 'qqqqqq'."),
+        (["-n", "my.yaml"], 2, "A configuration file goes after -c: 'cloudmarker -c my.yaml'."),
         (["-n", "recorder"], 2, "--now cannot be combined with a command."),
         (["-p", "recorder"], 2, "--print-base-config cannot be combined with a command."),
         (["recorder", "-c", "foo.yaml"], 2, "it goes before the command, as in 'cloudmarker -c FILE run'"),

@@ -185,7 +185,7 @@ def test_what_plugins_print_or_say_does_no_harm_to_the_json(command):
 
 @pytest.mark.parametrize("args", [("run", "--json"), ("run",), ("-n",)])
 def test_what_a_plugin_prints_is_no_part_of_the_results(command, args):
-    command.configure({"cloud": {"plugin": "hostile_plugins.PrintingCloud"}})
+    command.configure({"cloud": {"plugin": "printing_plugins.PrintingCloud"}})
     done = command.run(*args)
     assert done.returncode == 0, done.stderr
     if "--json" in args:

@@ -121,7 +121,7 @@ BAD = {
         [
             "plugins.mockcloud: expected a mapping, got text",
             "plugins.mockevent.params: expected a mapping, got a list",
-            "plugins.filestore.plugin: expected text, got a whole number",
+            "plugins.filestore.plugin: expected text, got a whole number; put it in quotes",
             "audits.mockaudit: expected a mapping, got a list",
         ],
     ),
@@ -129,7 +129,7 @@ BAD = {
         "audits: {mockaudit: {clouds: mockcloud, stores: [1, null, {a: b}], events: {a: b}, alerts: ['']}}\n",
         [
             "audits.mockaudit.clouds: expected a list, got text; begin each of its entries with '- '",
-            "audits.mockaudit.stores[0]: expected text, got a whole number",
+            "audits.mockaudit.stores[0]: expected text, got a whole number; put it in quotes",
             "audits.mockaudit.stores[1]: expected text, got null",
             "audits.mockaudit.stores[2]: expected text, got a mapping",
             "audits.mockaudit.events: expected a list, got a mapping; begin each of its entries with '- '",
@@ -142,7 +142,7 @@ BAD = {
         [
             "run[0]: no audit named 'mockaudti'; did you mean 'mockaudit'?",
             "run[1]: no audit named 'zzz'; define it under audits",
-            "run[2]: expected text, got a whole number",
+            "run[2]: expected text, got a whole number; put it in quotes",
         ],
     ),
     "an audit to run twice": (
@@ -168,7 +168,7 @@ BAD = {
             "email.port: expected a number from 0 to 65535",
             "email.ssl_mode: expected one of 'ssl', 'starttls', 'disable'",
             "email.usrname: unknown key 'usrname'; did you mean 'username'?",
-            "email.password: expected text or null, got a whole number",
+            "email.password: expected text or null, got a whole number; put it in quotes",
         ],
     ),
     "a port that is none": (
@@ -178,7 +178,7 @@ BAD = {
     "state": (
         "state: {path: 5, dir: x}\n",
         [
-            "state.path: expected text, got a whole number",
+            "state.path: expected text, got a whole number; put it in quotes",
             "state.dir: unknown key 'dir'; the keys here are path",
         ],
     ),

@@ -123,7 +123,7 @@ BAD = {
     "suppressions: [{fingerprint: f, reason: r, owner: o, expires: never, audits: [dialy]}]": "suppressions[0]."
     "audits[0]: no audit named 'dialy'; did you mean 'daily'?",
     "suppressions: [{fingerprint: 12, reason: r, owner: o, expires: never}]": "suppressions[0].fingerprint: expected "
-    "text or null, got a whole number",
+    "text or null, got a whole number; put it in quotes",
 }
 
 

@@ -36,6 +36,12 @@ def test_what_the_plugin_does_not_look_at_may_be_missing():
     assert not covered(("ok", "one", ["disk"])).covers("c", "one")
 
 
+def test_upper_and_lower_case_make_no_other_account():
+    found = covered(("ok", "one", RULES), ("ok", "two", RULES), ("denied", "ONE", RULES))
+    assert not found.covers("C", "one")
+    assert found.covers("C", "Two")
+
+
 def test_another_account_or_another_cloud_may_be_missing():
     found = covered(("ok", "one", RULES), ("denied", "two", RULES))
     assert found.covers("c", "one")

@@ -324,4 +324,4 @@ def test_the_summary_says_what_is_spooled_and_how_to_deliver_it(case):
     assert done.returncode == 1
     assert "0 delivered, 0 rejected, 102 left: delivering: OSError: connection refused" in done.stdout
     again = case.command.run("run")
-    assert "the spool has records of 1 earlier runs" in again.stderr + case.command.log.read_text()
+    assert "the spool has records of 1 earlier run;" in again.stderr + case.command.log.read_text()

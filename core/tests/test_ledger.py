@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -10,7 +11,6 @@ import stat
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,7 @@ class Memory:
     def __init__(self, state: Path) -> None:
         self.state = state
         self.path = ledger_path(state, "a", "event")
-        self._versions = (time.strftime("%Y%m%d_%H%M%S", time.gmtime(1_700_000_000 + 60 * n)) for n in count())
+        self._now = 1_700_000_000
         self.versions: list[str] = []
 
     def run(
@@ -62,10 +62,12 @@ class Memory:
         coverage: Sequence[dict[str, Any]] | None = None,
         batch: int = 100,
         killed: bool = False,
+        plugin: str = "E",
     ) -> dict[str, int]:
         """Find something: events, or names from which some are made. Return the findings by status."""
-        version = next(self._versions)
-        tracker = Tracker(self.path, version, None, together=False, origins=["a_cloud"])
+        version = time.strftime("%Y%m%d_%H%M%S", time.gmtime(self._now))
+        self.jump(60)
+        tracker = Tracker(self.path, version, None, together=False, origins=["a_cloud"], plugin=plugin)
         report = Report("event", "event", "a_event")
         output = Collected()
         producer = FindingProducer(Stamper("a", version, "event", "E", "event"), output, report, tracker=tracker)
@@ -85,6 +87,10 @@ class Memory:
             ledger.confirm(self.path, version)
         self.versions.append(version)
         return {status: number for status, number in report.statuses.items() if number}
+
+    def jump(self, seconds: int) -> None:
+        """Set the clock on, or back."""
+        self._now += seconds
 
     def statuses(self) -> dict[str, str]:
         """Return the status of each finding in the latest run, by its name."""
@@ -193,12 +199,50 @@ def test_events_without_a_fingerprint_pass_as_they_are(memory):
     assert ["status" in com for com in memory.coms] == [False, True]
 
 
-@pytest.mark.parametrize("fingerprint", ["", "short", "X" * 32, "\ud800", "ab " * 11, "é" * 32, "f" * 64])
+@pytest.mark.parametrize("fingerprint", ["short", "X" * 32, "\ud800", "ab " * 11, "é" * 32, "f" * 64])
 def test_a_fingerprint_may_be_any_string(memory, fingerprint):
     odd = event("a")
     odd["com"]["fingerprint"] = fingerprint
     assert memory.run([odd, event("b")]) == {"new": 2}
     assert memory.run([odd, event("b")]) == {"open": 2}
+
+
+@pytest.mark.parametrize("fingerprint", ["", None])
+def test_an_event_with_an_empty_fingerprint_is_not_remembered(memory, fingerprint):
+    odd = event("a")
+    odd["com"]["fingerprint"] = fingerprint
+    for expected in ({"new": 1}, {"open": 1}):
+        assert memory.run([odd, event("b")]) == expected
+        assert "status" not in memory.coms[0]
+
+
+def test_what_another_plugin_found_under_the_same_key_is_not_fixed(memory):
+    memory.run("ab", plugin="One")
+    assert memory.run("b", plugin="Other") == {"open": 1, "unknown": 1}
+    assert memory.run("", plugin="Other") == {"fixed": 1, "unknown": 1}
+    assert memory.run("", plugin="One") == {"fixed": 1}
+
+
+def test_what_runs_read_is_kept_once_for_all_that_read_the_same(memory):
+    for plugin in ("One", "One", "Other", "One"):
+        memory.run("a", plugin=plugin)
+    with contextlib.closing(ledger.open_ledger(memory.path)) as conn:
+        assert [run.sources for run in ledger.runs(conn)] == [1, 1, 2, 1]
+        assert ledger.sources_of(conn, 2) == {"plugin Other", "worker a_cloud"}
+
+
+def test_runs_are_compared_in_their_order_even_if_the_clock_was_set_back(memory):
+    memory.run("a")
+    memory.jump(-3600)
+    memory.run("ab")
+    memory.jump(+7200)
+    memory.run("abc")
+    assert [run.version for run in known_runs(memory.state, "a")] == memory.versions
+    assert changes(memory) == {"c": "new"}
+    assert changes(memory, 0, 1) == {"b": "new"}
+    assert changes(memory, 0, 2) == {"b": "new", "c": "new"}
+    with pytest.raises(NothingToCompareError, match="is later than"):
+        changes(memory, 1, 0)
 
 
 def test_an_event_of_any_shape_gets_its_status_in_com(memory):
@@ -323,9 +367,8 @@ def test_a_ledger_that_another_run_has_changed_meanwhile_is_not_written(memory):
     memory.run("a")
     slow = Tracker(memory.path, "20300101_000000", None, together=False, origins=["a_cloud"])
     memory.run("ab")
-    list(slow.fixed(complete=True))
     with pytest.raises(LedgerError, match="another run has changed it"):
-        slow.commit()
+        slow.commit(complete=True)
     assert memory.run("ab") == {"open": 2}
 
 
@@ -343,7 +386,7 @@ def test_old_runs_and_findings_fixed_long_ago_are_forgotten_and_the_others_keep_
     memory.run("ab")
     memory.run("ac")
     later = 1_700_000_000 + (ledger.KEPT_DAYS + 1) * 24 * 3600
-    memory._versions = (time.strftime("%Y%m%d_%H%M%S", time.gmtime(later + 60 * n)) for n in count())
+    memory.jump(later - memory._now)
     with sqlite3.connect(memory.path) as conn:
         ledger.prune(conn, 1_700_000_000)
     assert len(known_runs(memory.state, "a")) == 3
@@ -417,7 +460,7 @@ def test_plugins_that_did_not_run_every_time_are_compared_with_their_latest_run_
     memory.run("a")
     other.run("x")
     memory.run("b")
-    next(other._versions)
+    other.jump(60)
     memory.run("b")
     other.run("xy")
     assert changes(memory) == {"y": "new"}

@@ -128,6 +128,24 @@ def test_the_next_run_of_each_audit_is_there_while_the_audit_is(metrics, port):
     assert ("cloudmarker_next_run_timestamp_seconds", "b") not in found
 
 
+def test_an_audit_that_is_run_no_more_keeps_its_counts_and_nothing_else(metrics, port):
+    metrics.looked(scheduler("a", "b"))
+    metrics.ended(["a", "b"], [result("a"), result("b", suppressed=1)], "")
+    metrics.looked(scheduler("a"))
+    found = samples(port)
+    assert {name for name, *labels in found if "b" in labels} == {
+        "cloudmarker_runs_total",
+        "cloudmarker_run_duration_seconds_count",
+        "cloudmarker_run_duration_seconds_sum",
+        "cloudmarker_records_read_total",
+        "cloudmarker_deliveries_total",
+    }
+    assert found["cloudmarker_coverage_holes", "a"] == 3
+    metrics.looked(scheduler("a", "b"))
+    metrics.ended(["b"], [result("b")], "")
+    assert samples(port)["cloudmarker_coverage_holes", "b"] == 3
+
+
 def test_a_configuration_that_cannot_be_used_shows(metrics, port):
     broken = scheduler("a")
     metrics.looked(broken)

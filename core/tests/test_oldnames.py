@@ -205,3 +205,28 @@ def test_a_distribution_too_old_to_have_the_module_is_to_be_upgraded(gcp):
 def test_modules_that_stayed_in_core_are_real():
     for name in ("clouds.mockcloud", "events.mockevent", "events.firewallruleevent", "stores.filestore"):
         assert importlib.import_module(f"cloudmarker.{name}").__name__ == f"cloudmarker.{name}"
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (
+            ["plugins", "info", "webhookalert"],
+            "webhookalert is in the distribution cloudmarker-alerts, which is not installed: "
+            "pip install 'cloudmarker[webhook]'",
+        ),
+        (
+            ["plugins", "info", "consolealert"],
+            "consolealert is in the distribution cloudmarker-alerts, which is not installed: "
+            "pip install cloudmarker-alerts",
+        ),
+        (
+            ["query", "select 1"],
+            "The command 'query' is in the distribution cloudmarker-stores, which is not installed: "
+            "pip install 'cloudmarker[query]'",
+        ),
+    ],
+)
+def test_what_came_later_names_its_distribution_too(bare, args, said):
+    code = f"import hide, sys; sys.argv[1:] = {args}; from cloudmarker.cli import main; main()"
+    assert said in bare.python("-c", code).stderr

@@ -94,12 +94,16 @@ def test_what_is_next_is_printed_where_the_log_is_not(command):
 def test_where_the_log_on_the_console_is_json_there_is_nothing_else(command):
     console = {"handlers": {"console": {"formatter": "json"}}}
     formatters = {"formatters": {"json": {"class": "cloudmarker.logs.JSONFormatter"}}}
-    process, _ = start_before_noon(command, logger={**formatters, **console})
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        away = {"host": "127.0.0.1", "port": closed.getsockname()[1], "ssl_mode": "disable"}
+    people = {"from_addr": "a@example.com", "to_addrs": ["b@example.com"], "subject": "Audit"}
+    process, _ = start_before_noon(command, logger={**formatters, **console}, email={**people, **away})
     command.logged(r"next run of a: .*\n(?:.*\n)*.*next run of a: ", 60)
     out, err = stop(process, signal.SIGTERM)
     messages = [json.loads(line)["message"] for line in out.splitlines()]
     (summary,) = [message for message in messages if re.match(r"Audit a, version \S+: COMPLETE", message)]
     assert "\nStores and alerts" in summary
+    assert any(message.startswith("email: 4 of 4 mails could not be sent: ") for message in messages)
     assert err == ""
 
 

@@ -16,8 +16,10 @@ import pytest
 from cloudmarker import _journal
 from cloudmarker._handover import Handover
 from cloudmarker._journal import DELIVERED, LEDGER, REJECTED, Journal
+from cloudmarker._spooling import Spooling
 from cloudmarker.channel import FanOut, Pipe, PipeInput
 from cloudmarker.records import encode
+from cloudmarker.results import AuditInfo
 from cloudmarker.spool import Found, Owner, Spool, append, spools, spools_of
 from cloudmarker.testing import records
 from cloudmarker.when import Wanted
@@ -408,3 +410,11 @@ def test_lines_are_appended_whole_or_not_at_all(tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert path.read_bytes() == data(0) + b"\n"
     assert os.path.getsize(path) == len(LINES[0]) + 1
+
+
+def test_what_is_a_store_and_an_alert_of_one_run_is_not_an_earlier_run(tmp_path, caplog):
+    plugins = {"cloud": ("c",), "store": ("both",), "event": ("e",), "alert": ("both",)}
+    Spooling(AuditInfo("a", "20260102_030405", plugins), tmp_path, lambda _: True)
+    assert caplog.text == ""
+    Spooling(AuditInfo("a", "20260103_030405", plugins), tmp_path, lambda _: True)
+    assert caplog.text.count("the spool has records of 2 earlier runs") == 2

@@ -56,8 +56,11 @@ def test_what_is_noted_is_private(tmp_path):
 
 def test_two_runs_at_once_have_two_versions(tmp_path):
     config = {
-        "plugins": {"numbers": {"plugin": "mockcloud"}, "files": {"plugin": "filestore", "params": {"path": str(tmp_path / "out")}}},
-        "audits": {"one": {"clouds": ["numbers"], "stores": ["files"]}},
+        "plugins": {
+            "cloud": {"plugin": "mockcloud"},
+            "files": {"plugin": "filestore", "params": {"path": str(tmp_path)}},
+        },
+        "audits": {"one": {"clouds": ["cloud"], "stores": ["files"]}},
         "state": {"path": str(tmp_path / "state")},
     }
     versions = {manager.run(config, ["one"])[0].audit.version for _ in range(2)}

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from cloudmarker_simulators import AzureSimulator
 
+ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 SUBSCRIPTIONS = "/subscriptions"
 PROD = "/subscriptions/3d1a5c70-6e2f-4f83-8b19-c05e7d94a2b1"
 DISABLED = "/subscriptions/e905c3d8-7b41-42f6-b8ad-64f1027e9c35"
@@ -41,6 +42,7 @@ def test_the_openid_configuration_names_the_token_endpoint(sample_azure):
     ("changes", "status", "error"),
     [
         ({"client_secret": "guess"}, 401, "invalid_client"),
+        ({"client_assertion_type": ASSERTION, "client_assertion": "guess"}, 401, "invalid_client"),
         ({"client_id": "somebody"}, 400, "unauthorized_client"),
         ({"tenant": "elsewhere"}, 400, "invalid_tenant"),
         ({"grant_type": "password"}, 400, "unsupported_grant_type"),
@@ -50,6 +52,12 @@ def test_the_openid_configuration_names_the_token_endpoint(sample_azure):
 def test_only_the_right_client_gets_a_token(sample_azure, azure_client, changes, status, error):
     answer = azure_client(sample_azure.simulator).log_in(**changes)
     assert (answer[0], answer[1]["error"]) == (status, error)
+
+
+def test_an_assertion_of_whoever_is_federated_gets_a_token(sample_azure, azure_client):
+    secret = sample_azure.simulator.settings["secret"]
+    proof = {"client_secret": "", "client_assertion_type": ASSERTION, "client_assertion": secret}
+    assert azure_client(sample_azure.simulator).log_in(**proof)[0] == 200
 
 
 @pytest.mark.parametrize("token", [None, "made-up"])

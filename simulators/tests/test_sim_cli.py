@@ -20,6 +20,14 @@ def temporary(tmp_path, monkeypatch):
     return directory
 
 
+@pytest.fixture
+def hang_up():
+    """SIGHUP ends what a test starts, even if the tests run under nohup."""
+    inherited = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, inherited)
+
+
 def run(*arguments, **options):
     return subprocess.run([*COMMAND, *arguments], check=False, capture_output=True, text=True, timeout=30, **options)
 
@@ -40,6 +48,7 @@ GCP_KEYS = ["cloud", "endpoint", "key_file_path"]
         ("gcp", GCP_KEYS, signal.SIGINT),
     ],
 )
+@pytest.mark.usefixtures("hang_up")
 def test_a_simulator_says_when_it_is_ready_and_stops_on_a_signal(temporary, cloud, keys, number):
     with subprocess.Popen([*COMMAND, cloud], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         ready = json.loads(process.stdout.readline())

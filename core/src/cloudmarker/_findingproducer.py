@@ -94,7 +94,7 @@ class FindingProducer(Producer):
             self.tracker.saw(com)
 
     def remember(self, *, complete: bool) -> None:
-        """Send events for what is fixed, and write to the memory what was found. Called once, at the end.
+        """Write to the memory what was found, and send events for what is fixed. Called once, at the end.
 
         Args:
             complete: all records there are were evaluated, but for what the coverage says.
@@ -102,12 +102,12 @@ class FindingProducer(Producer):
         if self.tracker is None:
             return
         try:
-            for event in self.tracker.fixed(complete=complete):
+            self.tracker.commit(complete=complete)
+            for event in self.tracker.fixed():
                 if self.suppressor is None or not self.suppressor.suppresses(event):
                     self.tracker.counts["fixed"] += 1
                     self.report.record_types[event["com"]["record_type"]] += 1
                     self.output.put(self.stamper.line(event), event["com"]["record_type"], self.stamper.worker)
-            self.tracker.commit()
         except LedgerError as exc:
             self._forget(exc)
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -104,6 +104,23 @@ def record_ids(items: Sequence[Item]) -> list[str]:
         except msgspec.DecodeError:
             ids.append(item.record_id)
     return ids
+
+
+def rows(positions: list[int]) -> Iterator[tuple[int, int]]:
+    """Yield the first and the number of positions that follow one another."""
+    if not positions:
+        return
+    first, count = positions[0], len(positions)
+    if positions == list(range(first, first + count)):  # as a rule it is one row
+        yield first, count
+        return
+    count = 1
+    for position in positions[1:]:
+        if position != first + count:
+            yield first, count
+            first, count = position, 0
+        count += 1
+    yield first, count
 
 
 @dataclass(frozen=True)

@@ -185,6 +185,15 @@ def main(task: Task) -> None:
     control = Control(task.control)
     _name_process(task)
     _forward_logs(task, control, stop)
+    try:
+        _work(task, control, stop)
+    except Exception as exc:  # what a plugin raises at its work is caught where it is known what that costs; not this
+        logging.getLogger("cloudmarker.workers").exception("%s: its process fails", _name(task))
+        raise SystemExit(1) from exc
+
+
+def _work(task: Task, control: Control, stop: Stop) -> None:
+    """Load the plugins, wait for the start, and do all there is to do."""
     log = logging.getLogger("cloudmarker.workers")
     worker = _Worker(task)
     if worker.store_run is not None:
@@ -215,12 +224,16 @@ def _tick(worker: _Worker, control: Control) -> None:
         control.send(Message(snapshots=worker.snapshots(), sent=worker.sent()))
 
 
+def _name(task: Task) -> str:
+    return ", ".join(f"{task.audit_key}_{key}" for key, _ in task.plugins)
+
+
 class _Worker:
     """The plugins of one process and what they need."""
 
     def __init__(self, task: Task) -> None:
         self.task = task
-        self.name = ", ".join(f"{task.audit_key}_{key}" for key, _ in task.plugins)
+        self.name = _name(task)
         self.output = FanOut([outlet.pipe() for outlet in task.outputs])
         answers = {inlet.conn: inlet.answers for inlet in task.inputs if inlet.answers is not None}
         last = next((inlet.conn for inlet in task.inputs if inlet.last), None)

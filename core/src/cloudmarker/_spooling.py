@@ -11,6 +11,7 @@ from cloudmarker.errors import ConfigError
 from cloudmarker.report import Snapshot
 from cloudmarker.results import AuditInfo
 from cloudmarker.spool import Found, Owner, Spool, spools_of
+from cloudmarker.text import pluralize
 from cloudmarker.when import Wanted, When
 
 _log = logging.getLogger("cloudmarker.spool")
@@ -40,12 +41,14 @@ class Spooling:
         for kind in ("store", "alert"):
             for key in filter(keeps, info.plugins[kind]):
                 owner = Owner(info.key, info.version, key, kind, origins[kind])
-                earlier = len(spools_of(state, owner.worker))
+                own = {spool.path for spool in self.spools.values()}  # as a store, of what is an alert here too
+                earlier = len(set(spools_of(state, owner.worker)) - own)
                 if earlier:
                     _log.warning(
-                        "%s: the spool has records of %d earlier runs; 'cloudmarker replay --store %s' delivers them",
+                        "%s: the spool has records of %d earlier %s; 'cloudmarker replay --store %s' delivers them",
                         owner.worker,
                         earlier,
+                        pluralize(earlier, "run"),
                         key,
                     )
                 try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 from zlib import crc32
 
@@ -12,7 +12,7 @@ import msgspec
 
 from cloudmarker._findingpages import renew
 from cloudmarker._inventory.base import EventStamps, Stamps
-from cloudmarker.ledger import NEW, OPEN
+from cloudmarker.ledger import FIXED, NEW, OPEN
 from cloudmarker.records import decode
 
 _STAMPS = frozenset(Stamps.__annotations__) | frozenset(EventStamps.__annotations__)
@@ -121,6 +121,14 @@ class Staged:
         self._write_added(run, base, started)
         self._write_altered(run)
         renew(self._conn, _CHANGED, (base,), OPEN)
+
+    def fixed(self) -> Iterator[tuple[int, int, bytes]]:
+        """Yield (since when it was known, last run that saw it, event) for each finding that is fixed, once written."""
+        yield from self._conn.execute(
+            "SELECT first_seen, last_run, event FROM (SELECT id FROM temp.altered WHERE state = ?)"
+            " JOIN main.findings USING (id) JOIN main.details USING (id) ORDER BY id",
+            (FIXED,),
+        )
 
     def _write_added(self, run: int, base: int, started: int) -> None:
         conn = self._conn

@@ -242,48 +242,59 @@ class Tracker:
         if self._when.fulfils(com):
             self._covered.add(com)
 
-    def fixed(self, *, complete: bool) -> Iterator[Record]:
-        """Yield an event for each finding that is fixed; count those of which it is not known.
+    def commit(self, *, complete: bool) -> None:
+        """Find out what was not seen, and write what this run has found to the ledger; it is not confirmed yet.
 
         Args:
             complete: all records there are were looked at, but for what the coverage says.
 
         Raises:
+            LedgerError: that is not possible; the next run will say the same again.
+        """
+        conn, run = self._conn, self._run
+        self._sources = self._sources_now()
+        with contextlib.ExitStack() as on_error, ledger.explained(self._path):
+            on_error.callback(conn.close)
+            self._stage_unseen(complete=complete)
+            conn.execute("BEGIN IMMEDIATE")
+            if (conn.execute("SELECT max(id) FROM runs").fetchone()[0] or 0) != self._last:
+                raise LedgerError(f"{self._path}: another run has changed it meanwhile")
+            ledger.add_run(conn, run, self._version, self._started, self._sources)
+            self._staged.write(run, self._base, self._started)
+            ledger.prune(conn, int(time.time()))
+            conn.execute("COMMIT")
+            on_error.pop_all()
+
+    def fixed(self) -> Iterator[Record]:
+        """Yield an event for each finding that is fixed. Called after :meth:`commit`, to the end.
+
+        Not before: were the process to die between, nobody would hear of one that is there again in the next run. So
+        the next run says again what this one said, until it is confirmed.
+
+        Raises:
             LedgerError: the ledger cannot be used any more.
         """
-        self._sources = self._sources_now()
+        with ledger.explained(self._path), contextlib.closing(self._conn):
+            for first_seen, last_run, event in self._staged.fixed():
+                known = self._runs.get(last_run)
+                record: dict[str, Any] = decode(event)
+                record["com"] |= self._stamps("fixed", first_seen, known.started if known else first_seen)
+                yield record  # type: ignore[misc]  # it was one when it was written
+
+    def _stage_unseen(self, *, complete: bool) -> None:
+        """Note what has become of each finding that was not seen; count those of which it is not known."""
         number = 0
         while number >= 0:
             unseen: list[int] = []
             while len(unseen) < _CHUNK and (number := self._seen.find(_UNSEEN, number + 1)) >= 0:
                 unseen.append(number)
-            with ledger.explained(self._path):
-                findings = ledger.lookup(
-                    self._conn,
-                    "id, first_seen, state, cloud_type, account, last_run, event",
-                    "findings JOIN details USING (id)",
-                    "id",
-                    unseen,
-                )
-            for finding in findings:
-                with ledger.explained(self._path):
-                    event = self._unseen(*finding, complete=complete)
-                if event is not None:
-                    yield event
+            columns, table = "id, state, cloud_type, account, last_run", "findings JOIN details USING (id)"
+            for finding in ledger.lookup(self._conn, columns, table, "id", unseen):
+                self._stage_one(*finding, complete=complete)
 
-    def _unseen(
-        self,
-        number: int,
-        first_seen: int,
-        state: int,
-        cloud_type: str,
-        account: str | None,
-        last_run: int | None,
-        event: bytes,
-        *,
-        complete: bool,
-    ) -> Record | None:
-        """Note what has become of a finding that was not seen; return the event that says so, None for none."""
+    def _stage_one(
+        self, number: int, state: int, cloud_type: str, account: str | None, last_run: int | None, *, complete: bool
+    ) -> None:
         last = self._last if last_run is None else last_run
         known = self._runs.get(last)
         if state == FIXED:  # the event that said so may not have arrived
@@ -300,10 +311,6 @@ class Tracker:
             if state == OPEN:
                 self._staged.alter(number, UNKNOWN, last_run=last, change=LOST)
             self.counts["unknown"] += 1
-            return None
-        record: dict[str, Any] = decode(event)
-        record["com"] |= self._stamps("fixed", first_seen, known.started if known else first_seen)
-        return record  # type: ignore[return-value]  # it was one when it was written
 
     def _sources_now(self) -> frozenset[str]:
         """Return what was read: what had been read when a finding was seen must be read again for it to be fixed."""
@@ -324,22 +331,6 @@ class Tracker:
                 again = bool(types) and sources <= self._sources
             self._again[known.sources] = again
         return again
-
-    def commit(self) -> None:
-        """Write what this run has found to the ledger; it is not confirmed yet.
-
-        Raises:
-            LedgerError: that is not possible; the next run will say the same again.
-        """
-        conn, run = self._conn, self._run
-        with ledger.explained(self._path), contextlib.closing(conn):
-            conn.execute("BEGIN IMMEDIATE")
-            if (conn.execute("SELECT max(id) FROM runs").fetchone()[0] or 0) != self._last:
-                raise LedgerError(f"{self._path}: another run has changed it meanwhile")
-            ledger.add_run(conn, run, self._version, self._started, self._sources)
-            self._staged.write(run, self._base, self._started)
-            ledger.prune(conn, int(time.time()))
-            conn.execute("COMMIT")
 
 
 def _start_of(version: str) -> int:

@@ -155,14 +155,17 @@ class Batch(Protocol):
     Attributes:
         origin_worker: the ``com.origin_worker`` that all of them carry.
         count: how many records there are, at least 1.
-        runs: (``com.record_type``, how many records of it in a row), in order.
         data: the records' JSON (UTF-8), one record a line, separated by ``\n``, no newline at the end.
     """
 
     origin_worker: str
     count: int
-    runs: Sequence[tuple[str, int]]
     data: bytes
+
+    @property
+    def runs(self) -> Sequence[tuple[str, int]]:
+        """Return (``com.record_type``, how many records of it in a row), in order; any attribute will do for it."""
+        ...
 
 
 class StoreRun(Protocol):

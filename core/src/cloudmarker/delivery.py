@@ -31,13 +31,11 @@ from __future__ import annotations
 import contextlib
 import logging
 import random
-import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
+from collections.abc import Iterable, Iterator
 
-from cloudmarker._items import DELIVERED, Delivered, Item, Rejected, Retry, Verdict, record_ids
+from cloudmarker._flights import Awaited, Flights, Send
+from cloudmarker._items import DELIVERED, Delivered, Item, Rejected, Retry, Verdict, record_ids, rows
+from cloudmarker._norun import NoRun
 from cloudmarker.contracts import Batch, Record, StoreRun
 from cloudmarker.errors import PluginError, RecordError, TooLargeError, TransientError
 from cloudmarker.records import encode
@@ -52,10 +50,6 @@ BATCH_RECORDS = 1000
 GIVE_UP_AFTER_S = 300.0
 _SMALLEST_BATCH_BYTES = 16 * 1024
 """However often batches are too large, none is made to hold less than this."""
-
-Answer = Iterable[Verdict] | None
-Send = Callable[[Sequence[Item]], Answer | Callable[[], Answer]]
-_Answer = Callable[[], list[Verdict] | None]
 
 
 class Delivery:
@@ -108,7 +102,6 @@ class Delivery:
         self.delivered = 0
         self.rejected = 0
         self.left = 0
-        self._send = send
         self._batch_bytes = batch_bytes
         self._batch_records = batch_records
         self._item_extra_bytes = item_extra_bytes
@@ -119,10 +112,9 @@ class Delivery:
         self._max_retry_after_s = max_retry_after_s
         self._noun = noun
         self._parallel = parallel
-        self._threads: ThreadPoolExecutor | None = None
-        self._flights: deque[tuple[list[Item], _Answer]] = deque()
+        self._flights = Flights(send, parallel, self._numbered)
         self._flows = False
-        self._run: StoreRun = _NoRun()
+        self._run: StoreRun = NoRun()
         self._items: list[Item] = []
         self._bytes = 0
         self._ended = False
@@ -215,32 +207,17 @@ class Delivery:
                 self._land()
             self._settled(items)
             return
-        if self._threads is None:
-            self._threads = ThreadPoolExecutor(self._parallel, "delivery")
         for batch in list(self._chunks(items)):
-            self._flights.append((batch, self._started(batch, self._threads)))
+            self._flights.start(batch)
             while len(self._flights) > (self._parallel - 1 if self._flows else 0):
                 self._land()
 
-    def _started(self, batch: list[Item], threads: ThreadPoolExecutor) -> _Answer:
-        """Make a request and have a thread send it; return what gives the answer."""
-        made: Future[list[Verdict] | None] = Future()
-        try:
-            answer = self._ask(batch, partial(self._send, batch))
-        except (TransientError, RecordError, PluginError) as exc:
-            made.set_exception(exc)
-        else:
-            if callable(answer):
-                return threads.submit(self._answer, batch, answer).result
-            made.set_result(answer)
-        return made.result
-
     def _land(self) -> None:
         """Wait for the answer to what was sent first, and see to it that each record has its own."""
-        items, answer = self._flights.popleft()
+        items, answer = self._flights.first()
         self._settled(items, answer)
 
-    def _settled(self, items: list[Item], ask: _Answer | None = None) -> None:
+    def _settled(self, items: list[Item], ask: Awaited | None = None) -> None:
         try:
             self._deliver(items, ask)
         except PluginError:
@@ -251,7 +228,7 @@ class Delivery:
     def _give_up_flights(self) -> None:
         """Wait for what is under way, and note what of it is known to be delivered."""
         while self._flights:
-            items, answer = self._flights.popleft()
+            items, answer = self._flights.first()
             with contextlib.suppress(TransientError, RecordError, PluginError):
                 self._settle(items, answer())
 
@@ -264,20 +241,18 @@ class Delivery:
         try:
             self.flush()
         finally:
-            if self._threads is not None:
-                self._threads.shutdown()
-                self._threads = None
+            self._flights.close()
         if self._ended:
             return
         if self.left:
             raise PluginError(f"{self._numbered(self.left)} could not be delivered: {self._reason}")
-        if self.rejected and isinstance(self._run, _NoRun):
+        if self.rejected and isinstance(self._run, NoRun):
             raise PluginError(f"{self._numbered(self.rejected)} rejected: {self._reason}")
 
     def _numbered(self, count: int) -> str:
         return f"{count:,} {pluralize(count, self._noun)}"
 
-    def _deliver(self, items: list[Item], ask: _Answer | None = None) -> None:
+    def _deliver(self, items: list[Item], ask: Awaited | None = None) -> None:
         """Send items until each has its answer or is given up; *ask* gives the answer if they have been sent once."""
         total, failures, since, waited = len(items), 0, 0.0, False
         while True:
@@ -297,7 +272,7 @@ class Delivery:
                 return
             items, waited = again, True
 
-    def _round(self, items: list[Item], ask: _Answer | None) -> tuple[list[Item], str, float | None]:
+    def _round(self, items: list[Item], ask: Awaited | None) -> tuple[list[Item], str, float | None]:
         """Send each item once; return those to be sent again, the first reason, and the longest wait asked for."""
         again: list[Item] = []
         reasons: list[str] = []
@@ -307,7 +282,7 @@ class Delivery:
             batch = work.pop()
             try:
                 known, ask = ask, None
-                retries = self._settle(batch, known() if known else self._sent(batch))
+                retries = self._settle(batch, known() if known else self._flights.send(batch))
             except TransientError as exc:  # nothing else would get through now, so nothing else is tried
                 again += batch
                 again += [item for rest in reversed(work) for item in rest]
@@ -341,33 +316,6 @@ class Delivery:
             taken += size
         if batch:
             yield batch
-
-    def _sent(self, batch: list[Item]) -> list[Verdict] | None:
-        """Send a batch; return the answer."""
-        answer = self._ask(batch, partial(self._send, batch))
-        return self._answer(batch, answer) if callable(answer) else answer
-
-    def _answer(self, batch: list[Item], call: Callable[[], Answer]) -> list[Verdict] | None:
-        answer = self._ask(batch, call)
-        if callable(answer):
-            raise PluginError("an answer is awaited once only")
-        return answer
-
-    def _ask(
-        self, batch: list[Item], call: Callable[[], Answer | Callable[[], Answer]]
-    ) -> list[Verdict] | Callable[[], Answer] | None:
-        try:
-            answer = call()
-            if answer is None or callable(answer):
-                return answer
-            verdicts = list(answer)
-        except (TransientError, RecordError, PluginError):
-            raise
-        except Exception as exc:  # the plugin's code: whatever it raises, its records must not be lost
-            raise PluginError(f"sending {self._numbered(len(batch))}: {type(exc).__name__}: {exc}") from exc
-        if len(verdicts) != len(batch):
-            raise PluginError(f"there are {len(verdicts):,} answers for {self._numbered(len(batch))}")
-        return verdicts
 
     def _settle(self, batch: list[Item], verdicts: list[Verdict] | None) -> list[tuple[Item, Retry]]:
         """Note what is known now; return what is to be tried again."""
@@ -403,7 +351,7 @@ class Delivery:
 
     def _confirm(self, items: list[Item]) -> None:
         self.delivered += len(items)
-        for position, count in _rows([item.position for item in items]):
+        for position, count in rows([item.position for item in items]):
             self._run.delivered(position, count)
 
     def _reject(self, item: Item, reason: str) -> None:
@@ -447,48 +395,3 @@ class Delivery:
         _log.warning("%s: %s to be sent again in %.1f s: %s", run.worker, self._numbered(len(items)), wait, reason)
         run.wait(wait)
         return True
-
-
-def _rows(positions: list[int]) -> Iterator[tuple[int, int]]:
-    """Yield the first and the number of positions that follow one another."""
-    if not positions:
-        return
-    first, count = positions[0], len(positions)
-    if positions == list(range(first, first + count)):  # as a rule it is one row
-        yield first, count
-        return
-    count = 1
-    for position in positions[1:]:
-        if position != first + count:
-            yield first, count
-            first, count = position, 0
-        count += 1
-    yield first, count
-
-
-class _NoRun:
-    """Stands in for a run when a plugin is used without one: only :class:`Delivery` itself counts its records."""
-
-    def __init__(self) -> None:
-        self.worker = "no worker"
-        self.audit_key = ""
-        self.audit_version = ""
-        self.origins: tuple[str, ...] = ()
-        self.replay = False
-        self.position = 0
-        self.deadline: float | None = None
-
-    def take(self, position: int, count: int = 1) -> None:
-        self.position = position + count
-
-    def delivered(self, position: int, count: int = 1) -> None:
-        """Do nothing."""
-
-    def reject(self, position: int, record: Record | bytes, reason: str) -> None:
-        _log.error("a record was rejected: %s", reason)
-
-    def now(self) -> float:
-        return time.monotonic()
-
-    def wait(self, seconds: float) -> None:
-        time.sleep(seconds)

@@ -161,9 +161,16 @@ class Numbers:
             for status in _STATUSES:
                 self.runs.labels(key, status)  # 0 before it has happened: an increase from nothing is none
         for key in self._known - set(scheduler.due):
-            self.next.remove(key)
-            self.running.remove(key)
+            self._forget(key)
         self._known = set(scheduler.due)
+
+    def _forget(self, key: str) -> None:
+        """Take back what is said of an audit that is run no more; what was counted of it stays counted."""
+        gauges = (self.next, self.running, self.findings, self.suppressed, self.coverage, self.holes, self.last)
+        for gauge in gauges:
+            for sample in [sample for metric in gauge.collect() for sample in metric.samples]:
+                if sample.labels["audit"] == key:
+                    gauge.remove(*sample.labels.values())
 
     def count(self, result: AuditResult) -> None:
         """Count an audit that has ended."""

@@ -340,7 +340,8 @@ class AuditRun:
         from cloudmarker import ledger  # only here: not every audit needs the database library
 
         for worker in workers:
-            if worker.kind == "event" and worker.outcome != "killed":
+            remembered = self.plugins[worker.kind, worker.key].latest.statuses  # said when all of it has been sent
+            if worker.kind == "event" and worker.outcome != "killed" and remembered:
                 try:
                     ledger.confirm(ledger_path(self._state, self.info.key, worker.key), self.info.version)
                 except LedgerError as exc:

@@ -183,3 +183,17 @@ class BadParams:
 
     def done(self) -> None:
         pass
+
+
+class MoodyEvent:
+    """What it says of itself cannot be read."""
+
+    @property
+    def record_types(self) -> list[str]:
+        raise RuntimeError("not in the mood")
+
+    def eval(self, record: Any) -> Iterator[dict[str, Any]]:
+        yield from ()
+
+    def done(self) -> None:
+        pass

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import subprocess
 import time
 import warnings
 from collections.abc import Iterator
@@ -56,25 +54,6 @@ class HostileEvent:
 
     def done(self) -> None:
         pass
-
-
-print("printed at import")  # noqa: T201
-
-
-class PrintingCloud:
-    """Prints, in every way that there is, whenever it is called; yields one record."""
-
-    def __init__(self) -> None:
-        print("printed by the constructor")  # noqa: T201
-
-    def read(self) -> Iterator[dict[str, Any]]:
-        print("printed by read")  # noqa: T201
-        os.write(1, b"written to the descriptor\n")
-        subprocess.run(["echo", "printed by a command"], check=True)  # noqa: S607
-        yield {"raw": {"data": 0}, "com": {"record_type": "mock", "cloud_type": "mock", "reference": "mock/0"}}
-
-    def done(self) -> None:
-        print("printed by done")  # noqa: T201
 
 
 class LoggingCloud:

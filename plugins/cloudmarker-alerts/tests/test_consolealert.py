@@ -91,6 +91,12 @@ def test_long_descriptions_are_wrapped_and_of_long_references_the_end_is_shown()
     assert lines[-1].endswith("/networkSecurityGroups/web")
 
 
+def test_no_finding_takes_the_room_of_the_others():
+    shown = display(a_finding(1, description="word " * 10_000), a_finding(2))
+    assert len(shown.splitlines()) < 12
+    assert "…" in shown
+
+
 def test_it_is_as_wide_as_the_terminal(monkeypatch):
     monkeypatch.setenv("COLUMNS", "120")
     assert max(map(len, display(a_finding(description="word " * 40)).splitlines())) > 100

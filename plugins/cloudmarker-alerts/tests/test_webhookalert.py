@@ -369,6 +369,13 @@ def test_an_event_with_nothing_in_it_has_what_pagerduty_asks_for(receiver):
         assert body["payload"]["severity"] == "warning"
 
 
+def test_no_event_for_pagerduty_is_larger_than_it_takes(receiver):
+    names = ("account", "check_id", "reference", "description", "recommendation", "first_seen", "fingerprint")
+    send(pagerduty(receiver), [{"com": {"record_type": "x", **dict.fromkeys(names, "\0" * 200_000)}}])
+    assert len(receiver.bodies) == 1
+    assert len(json.dumps(receiver.bodies[0])) < 512_000
+
+
 def test_a_wrong_routing_key_ends_it_and_leaves_all_in_the_spool(receiver):
     answer = {"status": "invalid event", "errors": ["Length of 'routing_key' is incorrect (should be 32 characters)"]}
     receiver.answers = [(400, {}, json.dumps(answer).encode())] * 9

@@ -65,7 +65,7 @@ def test_healthy_tenant_is_read_whole_and_disabled_subscriptions_with_it(small_t
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        ({"reset": True}, "no answer: RemoteDisconnected: "),
+        ({"reset": True}, "no answer: "),  # which error it is depends on when the reset arrives
         ({"truncate_bytes": 40}, "no answer: IncompleteRead(40 bytes read"),
         ({"status": 500}, "HTTP 500"),
         ({"status": 503, "headers": {"Retry-After": "3600"}}, "HTTP 503"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 import sys
@@ -164,6 +165,19 @@ def test_the_template_can_leave_raw_out_of_the_index_or_to_others(server, many, 
     assert server.templates == {}
 
 
+def test_an_index_can_be_of_one_run(server, many, store_through):
+    for version in ("20260101_000000", "20260102_000000"):
+        params = {"host": "127.0.0.1", "port": server.port, "index": "cm-{audit_key}-{audit_version}"}
+        store_through(EsStore(**params), of_run(3, version), run_of(version))
+    names = {
+        f"audit_{version}_{number}": version
+        for version in ("20260101_000000", "20260102_000000")
+        for number in range(3)
+    }
+    assert server.indices == {name: f"cm-audit-{version}" for name, version in names.items()}
+    assert {tuple(template["index_patterns"]) for template in server.templates.values()} == {("cm-*-*",)}
+
+
 # What is checked before anything is written
 
 
@@ -205,7 +219,7 @@ def test_the_client_speaks_to_the_servers_that_the_page_says_it_does(many, store
 
 
 @pytest.mark.skipif(
-    elasticsearch.__version__[0] != 9, reason="the client 9 is not installed; tox -e elasticsearch9 does"
+    elasticsearch.__version__[0] != 9, reason="this is the client 8; test_esclient9.py runs these tests with the other"
 )
 def test_the_client_9_is_said_to_be_too_new_for_a_server_8(many):
     with ElasticServer(compatible=("8",)) as server:
@@ -317,6 +331,32 @@ def test_a_certificate_is_verified_with_the_authority_that_is_named(certificates
         store.write(many(2)[1])
         with pytest.raises(PluginError, match="certificate is not trusted"):
             store.done()
+
+
+def test_a_cloud_id_leads_to_the_server_that_is_in_it_and_its_certificate_is_verified(
+    certificates, many, store_through
+):
+    with ElasticServer(tls=certificates.server) as server:
+        # the host is `<id of the deployment>.<domain>`
+        inside = base64.b64encode(f"0.0.1:{server.port}$127$kibana".encode()).decode()
+        params = {"cloud_id": f"deployment:{inside}", "api_key": "secret-word"}
+        store = EsStore(**params, ca_cert=str(certificates.authority))
+        store_through(store, many(2))
+        assert len(server.documents) == 2
+        assert {request.headers["authorization"] for request in server.requests} == {"ApiKey secret-word"}
+        assert store.outputs() == ["cloudmarker"]
+        store = EsStore(**params)
+        store.write(many(3)[2])
+        with pytest.raises(PluginError, match="certificate is not trusted"):
+            store.done()
+
+
+def test_a_cloud_id_that_is_none_is_said_to_be_so(many):
+    store = EsStore(cloud_id="nonsense", api_key="secret-word")
+    store.write(many(1)[0])
+    with pytest.raises(PluginError, match="Cloud ID") as caught:
+        store.done()
+    assert "secret-word" not in str(caught.value)
 
 
 def test_tls_to_a_port_without_it_ends_it(server, many):

@@ -81,6 +81,57 @@ def test_every_type_of_record_is_sent_as_it_is(server, store_through):
     assert [event["event"] for event in server.events] == written
 
 
+STAMPS = {
+    "audit_key": "audit",
+    "audit_version": "20260102_030405",
+    "origin_key": "cloud",
+    "origin_class": "Cloud",
+    "origin_worker": "audit_cloud",
+    "origin_type": "cloud",
+}
+NAMED = {"record_type": "mock", **STAMPS, "record_id": "a_1"}
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"raw": {"text": ',"com":{'}, "ext": {}, "com": NAMED},
+        {"raw": {"a": 1, "com": {"b": 2}}, "ext": {}, "com": NAMED},
+        {"raw": 1, "ext": {}, "com": {"a": 1, "com": {"b": 2}, **NAMED}},
+        {"raw": 1, "ext": {}, "com": {"a": 1, "com": NAMED, **NAMED}},
+        {"com": NAMED, "raw": 1, "ext": {"a": 1, "com": {}, **STAMPS, "record_id": "another"}},
+        {"com": NAMED, "ext": {}, "raw": {"a": 1, "com": {"b": 2}}},
+        {"raw": 1, "com": NAMED, "ext": {"a": 1, **STAMPS, "record_id": "another"}},
+        {"raw": 1, "ext": {}, "com": {**NAMED, "record_id": 'a"\\_1'}},
+        {"raw": 1, "ext": {}, "com": {**NAMED, "name": "last"}},
+        {"raw": 1, "ext": {}, "com": {**STAMPS, "name": "between", "record_id": "a_1"}},
+        {"raw": 1, "ext": {}, "com": {"a": 1, **NAMED, "more": {**STAMPS, "record_id": "another"}}},
+        {"raw": 1, "ext": {}, "com": {"record_type": "mock", **STAMPS, "origin_worker": "other", "record_id": "a_1"}},
+        {"com": NAMED},
+    ],
+)
+def test_a_record_of_any_form_is_sent_as_it_is(server, store_through, record):
+    usual = {"raw": 1, "ext": {}, "com": NAMED}
+    store_through(SplunkHECStore(**params(server)), [usual, record, usual])
+    assert [event["event"] for event in server.events] == [usual, record, usual]
+    event = server.events[1]
+    assert event["fields"] == {"event_id": record["com"]["record_id"]}
+    assert (event["time"], event["source"]) == (1767323045, record["com"]["origin_worker"])
+
+
+def test_a_cookie_of_a_load_balancer_is_sent_back(server, many, store_through):
+    take = server.answer
+
+    def answer(request: Any, fault: Fault) -> Any:
+        given = take(request, fault)
+        given.headers["Set-Cookie"] = "node=3"
+        return given
+
+    server.answer = answer
+    store_through(SplunkHECStore(**params(server, buffer_size=1)), many(3))
+    assert [request.headers.get("cookie") for request in server.written] == [None, "node=3", "node=3"]
+
+
 def test_it_works_without_a_run_and_without_stamps(server):
     store = SplunkHECStore(**params(server))
     store.write({"raw": 1, "ext": {}, "com": {"record_type": "mock"}})

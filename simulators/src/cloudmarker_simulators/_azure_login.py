@@ -13,6 +13,11 @@ from cloudmarker_simulators._http import Request, Response, json_response
 from cloudmarker_simulators._tokens import Tokens
 
 _TOKEN = re.compile(r"/([^/]+)/oauth2/v2\.0/token", re.IGNORECASE)
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_UNPROVEN = {
+    False: (7000215, "Invalid client secret provided."),
+    True: (700211, "No matching federated identity record found for presented assertion."),
+}
 _OPENID = re.compile(r"/([^/]+)/v2\.0/\.well-known/openid-configuration", re.IGNORECASE)
 
 
@@ -22,7 +27,7 @@ class Login:
     Attributes:
         tenant: the tenant's id.
         client: id of the application.
-        secret: its secret, made up anew by every instance.
+        secret: its secret, made up anew by every instance; also the assertion of whoever is federated with it.
         tokens: those that were issued.
     """
 
@@ -70,8 +75,10 @@ class Login:
         if form.get("client_id", "").lower() != self.client:
             message = f"Application with identifier '{form.get('client_id', '')}' was not found in the directory."
             return errors.oauth_error(400, "unauthorized_client", 700016, message)
-        if not hmac.compare_digest(form.get("client_secret", "").encode(), self.secret.encode()):
-            return errors.oauth_error(401, "invalid_client", 7000215, "Invalid client secret provided.")
+        federated = form.get("client_assertion_type") == ASSERTION_TYPE
+        proof = form.get("client_assertion" if federated else "client_secret", "")
+        if not hmac.compare_digest(proof.encode(), self.secret.encode()):
+            return errors.oauth_error(401, "invalid_client", *_UNPROVEN[federated])
         if not form.get("scope", "").endswith("/.default"):
             return errors.oauth_error(400, "invalid_scope", 70011, "The scope must end in /.default.")
         lifetime_s = self.tokens.lifetime_s

@@ -57,10 +57,23 @@ def as_text(info: dict[str, Any], width: int) -> Iterator[str]:
         default = " (required)" if par["required"] else f" = {par['default']}" if par["default"] is not None else ""
         yield f"  {par['name']}{annotation}{default}"
         yield from textwrap.wrap(par["text"], width, initial_indent=" " * 6, subsequent_indent=" " * 6)
+    if conditions := _conditions(info["kind"]):
+        yield ""
+        yield from textwrap.wrap(f"Filter: 'when', beside 'params', narrows what it is given, by {conditions}.", width)
     yield ""
     yield "Example:"
     yield ""
     yield from (f"  {line}" for line in info["example"].splitlines())
+
+
+def _conditions(kind: str | None) -> str:
+    """Return the names of the conditions that a filter of such a plugin can have; none for clouds."""
+    every, of_findings = "record_types, clouds, accounts", "severity, min_severity, status"
+    return {
+        "event": every,
+        "store": f"{every}, and as an alert by {of_findings}",
+        "alert": f"{every}, {of_findings}",
+    }.get(kind or "", "")
 
 
 def _parameter(par: inspect.Parameter, text: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from cloudmarker import _oldnames
 from cloudmarker.errors import CloudmarkerError, ConfigError, PluginError
 
 if TYPE_CHECKING:
@@ -122,6 +123,8 @@ class MainGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the subcommand that *args* begins with; suggest one if there is none."""
         if args[0] not in _specs() and not ctx.resilient_parsing:
+            from importlib.util import find_spec
+
             from cloudmarker.plugins import registry, suggest
 
             row = _oldnames.BY_COMMAND.get(args[0])

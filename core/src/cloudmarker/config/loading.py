@@ -15,9 +15,7 @@ from cloudmarker.config.reading import default_paths, read_files
 from cloudmarker.errors import ConfigError
 
 
-def load(
-    paths: Sequence[str] | None = None, *, missing_ok: bool | None = None, audits: Sequence[str] = ()
-) -> Config:
+def load(paths: Sequence[str] | None = None, *, missing_ok: bool | None = None, audits: Sequence[str] = ()) -> Config:
     """Return the configuration in the files *paths*, merged over the base config in their order, ready to be run.
 
     Args:
@@ -34,9 +32,7 @@ def load(
     return report.config
 
 
-def check(
-    paths: Sequence[str] | None = None, *, missing_ok: bool | None = None, audits: Sequence[str] = ()
-) -> Report:
+def check(paths: Sequence[str] | None = None, *, missing_ok: bool | None = None, audits: Sequence[str] = ()) -> Report:
     """Return the configuration that :func:`load` would, and every problem with it.
 
     If a file cannot be read, what is wrong with the files is all that is reported: the rest would be guesses.

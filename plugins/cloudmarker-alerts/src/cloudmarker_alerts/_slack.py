@@ -120,9 +120,10 @@ class Slack:
             context = ssl.create_default_context(cafile=ca_cert or None)
         except (OSError, ssl.SSLError) as exc:
             raise PluginError(f"ca_cert: {ca_cert}: {getattr(exc, 'strerror', None) or exc}") from exc
-        # Requests in the SDK's log would repeat what is found, and the addresses that files are uploaded to.
+        # Requests in the SDK's log would repeat what is found, and the addresses that files are uploaded to; its errors
+        # are raised besides, and may pass.
         logger = logging.getLogger("cloudmarker.alerts.slackalert.client")
-        logger.setLevel(logging.WARNING)
+        logger.setLevel(logging.CRITICAL)
         self._client = WebClient(
             token=token,
             base_url=base_url,

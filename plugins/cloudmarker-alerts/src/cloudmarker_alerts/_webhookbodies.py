@@ -64,7 +64,7 @@ def pagerduty(com: Mapping[str, Any], routing_key: str) -> bytes:
         "severity": _PAGERDUTY.get(str(com.get("severity")), "warning"),
         "group": _text(com.get("account"), _MAX_KEY),
         "class": _text(com.get("check_id"), _MAX_KEY),
-        "custom_details": {name: com[name] for name in _DETAILS if com.get(name) not in (None, "")},
+        "custom_details": {name: text for name in _DETAILS if (text := _text(com.get(name), _MAX_SUMMARY))},
     }
     filled = {name: value for name, value in payload.items() if value}
     return encode({**event, "event_action": "trigger", "client": "Cloudmarker", "payload": filled})

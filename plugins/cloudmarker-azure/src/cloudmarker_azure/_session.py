@@ -8,10 +8,12 @@ redirects, and logs requests. This module imports the SDK: import it only where 
 from __future__ import annotations
 
 import logging
+import os
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import version
 from types import TracebackType
@@ -36,6 +38,9 @@ from cloudmarker_azure._transport import Answer, Connections, Transport
 
 FAILED_LOGIN_S = 60.0
 """Seconds for which a failed login is not tried again, so that it does not cost every list of a large tenant a call."""
+
+RENEWED_BEFORE_S = 300
+"""Seconds before its end from which a token is asked for anew each time; azure-core begins to ask then, too."""
 
 GRAPH_PATH = "/providers/Microsoft.ResourceGraph/resources"
 GRAPH_API_VERSION = "2022-10-01"
@@ -63,6 +68,7 @@ class _Credential:
         self._lock = threading.Lock()
         self._credential = self._make()
         self._failure: tuple[float, str] | None = None
+        self._token: AccessTokenInfo | None = None
         self.generation = 0
 
     def _make(self) -> ClientSecretCredential | DefaultAzureCredential:
@@ -78,7 +84,8 @@ class _Credential:
             options |= {"workload_identity_tenant_id": access.tenant, "additionally_allowed_tenants": [access.tenant]}
         if access.client:
             options |= {"managed_identity_client_id": access.client, "workload_identity_client_id": access.client}
-        return DefaultAzureCredential(**options)
+        with _authority_in_environment(access.authority):
+            return DefaultAzureCredential(**options)
 
     def get_token_info(self, *scopes: str, options: TokenRequestOptions | None = None) -> AccessTokenInfo:
         """Return a token, the same until it is about to expire. The pipeline's policy calls this."""
@@ -88,11 +95,14 @@ class _Credential:
         with self._lock:
             if self._failure and self._failure[0] > time.monotonic():
                 raise ClientAuthenticationError(self._failure[1])
+            if self._token is not None and not options.get("claims") and _lasts(self._token):
+                return self._token
             try:
-                return self._credential.get_token_info(*scopes, options=options)
+                self._token = self._credential.get_token_info(*scopes, options=options)
             except ClientAuthenticationError as exc:
                 self._failure = (time.monotonic() + FAILED_LOGIN_S, exc.message)
                 raise
+            return self._token
 
     def renew(self, generation: int) -> None:
         """Forget the token of that *generation*, which was refused: it is in a cache that would answer it again."""
@@ -100,6 +110,7 @@ class _Credential:
             if generation == self.generation:
                 self._credential.close()
                 self._credential = self._make()
+                self._token = None
                 self.generation += 1
 
     def close(self) -> None:
@@ -112,6 +123,29 @@ class _Credential:
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _lasts(token: AccessTokenInfo) -> bool:
+    """Return whether *token* is good for a while. Not every credential has a cache: `az` takes a second each time."""
+    now = time.time()
+    return token.expires_on - now > RENEWED_BEFORE_S and not (token.refresh_on and token.refresh_on <= now)
+
+
+@contextmanager
+def _authority_in_environment(authority: str) -> Iterator[None]:
+    """Name *authority* in the environment: DefaultAzureCredential does not tell it to the identity of a workload.
+
+    That one would send its assertion to the public cloud, whichever cloud is read.
+    """
+    before = os.environ.get("AZURE_AUTHORITY_HOST")
+    os.environ["AZURE_AUTHORITY_HOST"] = authority
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["AZURE_AUTHORITY_HOST"]
+        else:
+            os.environ["AZURE_AUTHORITY_HOST"] = before
 
 
 class Session:

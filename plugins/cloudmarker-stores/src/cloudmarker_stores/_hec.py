@@ -67,6 +67,8 @@ class Collector:
         self._access = access
         self._gzip = True
         self._channel = str(uuid.uuid4())
+        self._requests: dict[str, requests.PreparedRequest] = {}
+        self._settings: dict[str, Any] = {}
         self._session = requests.Session()
         self._session.auth = _Token(access.token)
         self._session.headers["User-Agent"] = "cloudmarker"
@@ -121,22 +123,20 @@ class Collector:
             pause = min(2 * pause, _LAST_POLL_S)
 
     def _post(self, uri: str, body: bytes) -> requests.Response:
-        headers = {"Content-Type": "application/json"}
-        if self._gzip:
-            headers["Content-Encoding"] = "gzip"
+        compressed = self._gzip
+        if compressed:
             body = gzip.compress(body, _GZIP_LEVEL, mtime=0)
         timeout = (min(CONNECT_TIMEOUT_S, self._access.timeout_s), self._access.timeout_s)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", InsecureRequestWarning)  # it has been said, once
-                return self._session.post(
-                    uri,
-                    data=body,
-                    headers=headers,
-                    timeout=timeout,
-                    verify=self._access.verify,  # not of the session, which the environment would override
-                    allow_redirects=False,
-                )
+                request = self._request(uri).copy()
+                if compressed:
+                    request.headers["Content-Encoding"] = "gzip"
+                request.prepare_body(body, None)
+                if self._session.cookies:  # by which a load balancer knows its server
+                    request.prepare_cookies(self._session.cookies)
+                return self._session.send(request, timeout=timeout, allow_redirects=False, **self._settings)
         except requests.exceptions.SSLError as exc:
             if refusal := tls_refusal(str(exc)):
                 raise PluginError(f"Splunk: {refusal}: {one_line(exc, 300)}") from exc
@@ -150,6 +150,18 @@ class Collector:
             raise TransientError(f"Splunk: {type(exc).__name__}: {one_line(exc, 300)}") from exc
         except (requests.exceptions.RequestException, OSError) as exc:
             raise PluginError(f"Splunk: {one_line(exc, 300)}") from exc
+
+    def _request(self, uri: str) -> requests.PreparedRequest:
+        """Return what all requests to *uri* have in common; making it takes half as long as a whole request."""
+        request = self._requests.get(uri)
+        if request is None:
+            head = requests.Request("POST", uri, headers={"Content-Type": "application/json"})
+            # `verify` is not given to the session, because the environment would override that
+            self._settings = self._session.merge_environment_settings(uri, {}, None, self._access.verify, None)
+            request = self._session.prepare_request(head)
+            request.headers.pop("Cookie", None)  # it may change
+            self._requests[uri] = request
+        return request
 
 
 class _Token(AuthBase):

@@ -10,12 +10,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import msgspec
 from cloudmarker.contracts import Batch, Incomplete, Record, StoreRun
 from cloudmarker.delivery import Delivery, Item
 from cloudmarker.errors import ConfigError, PluginError, TransientError
 
-from cloudmarker_stores._naming import run_time
+from cloudmarker_stores._hecevents import Events
 from cloudmarker_stores._network import is_loopback, readable_file
 
 if TYPE_CHECKING:
@@ -26,18 +25,6 @@ _log = logging.getLogger("cloudmarker.stores.splunkhecstore")
 _BODY_BYTES = 1024 * 1024
 _PARALLEL = 2
 """Requests that are under way at a time: one is made while the server works on the other."""
-_FROM_COM_BYTES = 512
-"""What an event takes besides the record and what all events have: time, source, id."""
-
-
-class _Stamps(msgspec.Struct, gc=False):
-    record_id: str = ""
-    audit_version: str = ""
-    origin_worker: str = ""
-
-
-_stamps = msgspec.json.Decoder(_Stamps)
-_encode = msgspec.json.Encoder().encode
 
 
 class SplunkHECStore:
@@ -106,19 +93,17 @@ class SplunkHECStore:
         self._timeout_s = timeout_s
         self._ack = ack
         self._ack_timeout_s = ack_timeout_s
-        fixed = {"host": socket.gethostname(), "index": index, "sourcetype": sourcetype}
-        self._fixed = _encode(fixed).removesuffix(b"}")
+        self._events = Events(socket.gethostname(), index, sourcetype)
         self._delivery = Delivery(
             self._send,
             batch_bytes=_BODY_BYTES,
             batch_records=buffer_size,
-            item_extra_bytes=len(self._fixed) + _FROM_COM_BYTES,
+            item_extra_bytes=self._events.extra_bytes,
             give_up_after_s=retry_deadline_s,
             parallel=_PARALLEL,
         )
         self._run: StoreRun | None = None
         self._collector: Collector | None = None
-        self._heads: dict[tuple[str, str], bytes] = {}
 
     def begin(self, run: StoreRun) -> None:
         """Answer to *run*."""
@@ -170,36 +155,7 @@ class SplunkHECStore:
     def _send(self, items: Sequence[Item]) -> Callable[[], None]:
         if self._collector is None:
             self._collector = self._connect()
-        return partial(self._collector.send, self._events(items), self._wait)
-
-    def _events(self, items: Sequence[Item]) -> bytes:
-        """Return the events for records: ``com`` first, as searches look into the beginning of an event only."""
-        pieces: list[bytes] = []
-        for item in items:
-            try:
-                stamps, event = item.com_first(_stamps)
-            except msgspec.DecodeError:  # no com, or not one of an audit
-                stamps, event = _Stamps(), (item.line,)
-            of = stamps.audit_version, stamps.origin_worker
-            head = self._heads.get(of)
-            if head is None:
-                head = self._heads[of] = self._head(*of)
-            pieces.append(head)
-            if stamps.record_id:
-                pieces += (b',"fields":{"event_id":', _encode(stamps.record_id), b"}")
-            pieces.append(b',"event":')
-            pieces += event
-            pieces.append(b"}\n")
-        return b"".join(pieces)
-
-    def _head(self, audit_version: str, origin_worker: str) -> bytes:
-        """Return the beginning of all events of one plugin in one run."""
-        head = self._fixed
-        if began := run_time(audit_version):
-            head += b',"time":%d' % began.timestamp()
-        if origin_worker:
-            head += b',"source":' + _encode(origin_worker)
-        return head
+        return partial(self._collector.send, self._events.of(items), self._wait)
 
     def _connect(self) -> Collector:
         try:

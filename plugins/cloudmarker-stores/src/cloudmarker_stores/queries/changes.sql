@@ -11,13 +11,13 @@ WITH audits AS (
 found AS (
     SELECT audit_key, audit_version = new_version AS is_new, cloud_type, record_type, reference,
         -- what the history of a finding adds to it is no change of it
-        json_merge_patch(com, CASE WHEN com->>'fingerprint' IS NULL THEN '{"audit_version": null, "record_id": null}'
+        json_merge_patch(com, CASE WHEN (com->>'fingerprint') IS NULL THEN '{"audit_version": null, "record_id": null}'
             ELSE '{"audit_version": null, "record_id": null, "status": null, "first_seen": null, "last_seen": null}'
             END)::VARCHAR AS com
     FROM history.records JOIN audits USING (audit_key)
     WHERE audit_version IN (old_version, new_version) AND old_version IS NOT NULL
         AND record_type NOT IN ('audit', 'coverage')
-        AND (com->>'fingerprint' IS NULL OR com->>'status' IS DISTINCT FROM 'fixed')
+        AND ((com->>'fingerprint') IS NULL OR (com->>'status') IS DISTINCT FROM 'fixed')
 ),
 sides AS (
     SELECT audit_key, cloud_type, record_type, reference,
