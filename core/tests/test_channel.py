@@ -104,6 +104,23 @@ def test_a_batch_is_sent_with_the_record_that_filled_it():
     assert numbers(batches) == list(range(5))
 
 
+def test_records_put_together_go_the_way_of_records_put_one_by_one():
+    line = Line()
+    thread, batches = drained(line.readers[0])
+    lines = [json.dumps({"com": {"number": number}}).encode() for number in range(2 * BATCH_RECORDS)]
+    line.put(-1, "b")
+    line.out.put_all(lines, "a", "a_cloud")
+    line.out.put_all([b"{}" * BATCH_BYTES] * 3, "a", "a_cloud")
+    line.out.put_all([], "c", "a_cloud")
+    line.out.end({})
+    thread.join(10)
+    assert sum(batch.count for batch in batches) == 2 * BATCH_RECORDS + 4
+    assert max(batch.count for batch in batches) <= BATCH_RECORDS
+    assert batches[0].runs[0] == ("b", 1)
+    assert {run[0] for batch in batches for run in batch.runs} == {"a", "b"}
+    assert b"\n".join(batch.data for batch in batches).split(b"\n")[1 : 2 * BATCH_RECORDS + 1] == lines
+
+
 def test_a_batch_is_of_one_origin():
     line = Line()
     for number, origin in enumerate(["a_cloud", "a_cloud", "a_audit", "a_cloud"]):

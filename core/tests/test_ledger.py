@@ -41,6 +41,10 @@ class Collected:
         assert record["com"]["record_type"] == record_type
         self.coms.append(record["com"])
 
+    def put_all(self, lines: Sequence[bytes], record_type: str, origin_worker: str) -> None:
+        for line in lines:
+            self.put(line, record_type, origin_worker)
+
     def end(self, incomplete: Any) -> None: ...
 
 

@@ -79,10 +79,13 @@ class FindingProducer(Producer):
         except LedgerError as exc:
             self._forget(exc)
             lines, fresh = [line for _, line, _, _ in held], list(range(len(held)))
-        put, worker = self.output.put, self.stamper.worker
-        for line, (_, _, sent, com) in zip(lines, held, strict=True):
-            if sent:
-                put(line, com["record_type"], worker)
+        types = {com["record_type"] for _, _, _, com in held}
+        if self.suppressor is None and len(types) == 1:
+            self.output.put_all(lines, types.pop(), self.stamper.worker)
+        else:
+            for line, (_, _, sent, com) in zip(lines, held, strict=True):
+                if sent:
+                    self.output.put(line, com["record_type"], self.stamper.worker)
         for position in fresh:
             _, _, sent, com = held[position]
             if sent:

@@ -50,6 +50,7 @@ class _Event(msgspec.Struct):
     raw: Any = None
 
 
+_TEXT = {str, type(None)}
 _decode_event = msgspec.json.Decoder(_Event).decode
 
 
@@ -196,7 +197,8 @@ def _details(line: bytes) -> tuple[str | bytes | None, ...]:
 
 def _texts(com: _Com) -> tuple[str | None, ...]:
     values = (com.check_id, com.severity, com.cloud_type, com.account, com.reference, com.description)
-    if all([type(value) is str for value in values]):  # noqa: C419  # a list is quicker than a generator here
-        return values
-    check_id, severity, cloud_type, account, *others = [None if value is None else str(value) for value in values]
+    if set(map(type, values)) <= _TEXT:
+        check_id, severity, cloud_type, account, *others = values
+    else:
+        check_id, severity, cloud_type, account, *others = [None if value is None else str(value) for value in values]
     return (check_id or "", severity or "", cloud_type or "", account, *(text or "" for text in others))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 from cloudmarker.contracts import Record
 from cloudmarker.findings import finding
@@ -31,23 +31,25 @@ class MockEvent:
             raise ValueError(f"n: expected an integer other than 0, got {n!r}")
         self._n = n
 
-    def eval(self, record: Record) -> Iterator[Record]:
-        """Yield an event record if the record's number is a multiple of ``n``."""
+    def eval(self, record: Record) -> Sequence[Record]:
+        """Return an event record if the record's number is a multiple of ``n``, else nothing."""
         try:
             data = record["raw"]["data"]
         except (KeyError, TypeError):  # TypeError: raw is no mapping
             data = 1
         n = self._n
-        if type(data) is int and data % n == 0:
-            yield finding(
-                record,
-                check_id="mock_event",
-                record_type="mock_event",
-                severity="info",
-                description=f"{data} is a multiple of {n}.",
-                recommendation="Nothing needs to be done: this finding shows that mock records are evaluated.",
-                ext={"data": data, "n": n},
-            )
+        if type(data) is not int or data % n:
+            return ()
+        found = finding(
+            record,
+            check_id="mock_event",
+            record_type="mock_event",
+            severity="info",
+            description=f"{data} is a multiple of {n}.",
+            recommendation="Nothing needs to be done: this finding shows that mock records are evaluated.",
+            ext={"data": data, "n": n},
+        )
+        return (found,)
 
     def done(self) -> None:
         """Do nothing: there is nothing to release."""
