@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from cloudmarker._journal import Journal
-from cloudmarker.channel import RecordBatch
+from cloudmarker.batches import RecordBatch
 from cloudmarker.records import decode, encode
 from cloudmarker.report import Report
 from cloudmarker.storerun import WorkerRun

@@ -22,7 +22,7 @@ from pathlib import Path
 import msgspec
 from _measuring import BenchmarkError, say
 from _results import Claim, Options, Results, Table
-from cloudmarker.channel import RecordBatch
+from cloudmarker.batches import RecordBatch
 from cloudmarker.records import encode
 from cloudmarker.stores.filestore import FileStore
 from cloudmarker.testing import MemoryRun, records

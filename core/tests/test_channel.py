@@ -14,18 +14,10 @@ from multiprocessing import connection
 from typing import Any
 
 import pytest
-from cloudmarker.channel import (
-    BATCH_BYTES,
-    BATCH_RECORDS,
-    Decoder,
-    FanOut,
-    Pipe,
-    PipeInput,
-    QueueInput,
-    QueueOutput,
-    RecordBatch,
-)
-from cloudmarker.records import decode
+from cloudmarker.batches import BATCH_BYTES, BATCH_RECORDS, Decoder, RecordBatch
+from cloudmarker.channel import FanOut, Pipe, PipeInput, QueueInput, QueueOutput
+from cloudmarker.records import Stamper, decode
+from cloudmarker.testing.records import StampedOrigin
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -40,9 +32,13 @@ class Line:
         self.readers = [reader for reader, _ in ends]
         self.pipes = [Pipe(f"store{number}", writer) for number, (_, writer) in enumerate(ends)]
         self.out = FanOut(self.pipes)
+        self._origins: dict[str, StampedOrigin] = {}
 
     def put(self, number: int, record_type: str = "mock", origin: str = "a_cloud", size: int = 0) -> None:
-        self.out.put(json.dumps({"n": number, "x": "x" * size}).encode(), record_type, origin)
+        self.out.put(json.dumps({"n": number, "x": "x" * size}).encode(), record_type, self.origin(origin))
+
+    def origin(self, worker: str = "a_cloud") -> StampedOrigin:
+        return self._origins.setdefault(worker, StampedOrigin(worker))
 
     def source(self, reader: int = 0, origins: Sequence[str] = ("a_cloud",)) -> PipeInput:
         return PipeInput([(self.readers[reader], origins)])
@@ -109,9 +105,9 @@ def test_records_put_together_go_the_way_of_records_put_one_by_one():
     thread, batches = drained(line.readers[0])
     lines = [json.dumps({"com": {"number": number}}).encode() for number in range(2 * BATCH_RECORDS)]
     line.put(-1, "b")
-    line.out.put_all(lines, "a", "a_cloud")
-    line.out.put_all([b"{}" * BATCH_BYTES] * 3, "a", "a_cloud")
-    line.out.put_all([], "c", "a_cloud")
+    line.out.put_all(lines, "a", line.origin())
+    line.out.put_all([b"{}" * BATCH_BYTES] * 3, "a", line.origin())
+    line.out.put_all([], "c", line.origin())
     line.out.end({})
     thread.join(10)
     assert sum(batch.count for batch in batches) == 2 * BATCH_RECORDS + 4
@@ -422,6 +418,54 @@ def test_a_record_nested_as_deep_as_a_stack_allows_is_read_from_a_deeper_one():
     assert records_below(30)[1] == {"com": {"a": 1}}
 
 
+# Stamps, which travel beside the records
+
+names = st.text(max_size=20)
+values = st.none() | st.integers(-5, 2**53) | names | st.lists(names, max_size=2) | st.just('}}\n{"com":{')
+made = st.fixed_dictionaries(
+    {"com": st.dictionaries(names, values, max_size=3).map(lambda com: {**com, "n": 0})},
+    optional={"raw": values | st.dictionaries(names, values, max_size=2), "ext": st.just({})},
+)
+
+
+@given(st.lists(st.tuples(made, st.sampled_from("ab")), min_size=1, max_size=12), st.integers(0, 5), names)
+def test_records_arrive_with_the_stamps_of_their_origin_however_they_are_read(given_records, before, key):
+    stampers = [Stamper("a", "v", key, "Plugin", "cloud") for _ in range(2)]
+    expected = []
+    line = Line()
+    for stamper in stampers:
+        stamper.take(before)
+    for record, record_type in given_records:
+        expected.append(decode(stampers[0].line(record)))
+        line.out.put(stampers[1].encode(record), record_type, stampers[1])
+    line.out.end({})
+    (received,) = line.batches()
+    assert [decode(each) for each in received.data.split(b"\n")] == expected
+    assert Decoder().records(received) == expected
+    assert [record for part in received.split() for record in Decoder().records(part)] == expected
+    assert [decode(each) for part in received.split() for each in part.data.split(b"\n")] == expected
+    for record_type in "ab":
+        part = received.only({record_type})
+        wanted = [record for record, (_, its) in zip(expected, given_records, strict=True) if its == record_type]
+        assert (Decoder().records(part) if part else []) == wanted
+    few = Decoder({"com.n", "com.record_id", "com.origin_worker"}).records(received)
+    assert few == [
+        {"com": {name: record["com"][name] for name in ("n", "record_id", "origin_worker")}} for record in expected
+    ]
+    assert Decoder({"com.n"}).records(received) == [{"com": {"n": record["com"]["n"]}} for record in expected]
+
+
+def test_ids_go_on_from_batch_to_batch_and_from_type_to_type():
+    stamper, line = Stamper("a", "v", "cloud", "Plugin", "cloud"), Line()
+    for number in range(9):
+        line.out.put(stamper.encode({"com": {"n": number}}), "ab"[number % 2], stamper)
+        if number % 4 == 3:
+            line.out.flush()
+    line.out.end({})
+    records = [record for batch in line.batches() for record in Decoder().records(batch)]
+    assert [record["com"]["record_id"] for record in records] == [f"a_cloud_v_{number}" for number in range(1, 10)]
+
+
 # Plain queues
 
 
@@ -429,7 +473,7 @@ def test_a_record_nested_as_deep_as_a_stack_allows_is_read_from_a_deeper_one():
 def test_a_queue_carries_records_as_dicts_until_none(make):
     one, two = make(), make()
     out = QueueOutput([one, two])
-    out.put(b'{"com":{"record_type":"mock","origin_worker":"a_cloud"}}', "mock", "a_cloud")
+    out.put(b'{"com":{"record_type":"mock","origin_worker":"a_cloud"}}', "mock", StampedOrigin("a_cloud"))
     out.end({"a_cloud": "is for pipes"})
     two.put(None)
     assert one.get(timeout=5) == {"com": {"record_type": "mock", "origin_worker": "a_cloud"}}
@@ -441,7 +485,7 @@ def test_a_queue_carries_records_as_dicts_until_none(make):
 
 def test_each_queue_gets_its_own_dict():
     one, two = queue.Queue[Any](), queue.Queue[Any]()
-    QueueOutput([one, two]).put(b'{"com":{}}', "mock", "a_cloud")
+    QueueOutput([one, two]).put(b'{"com":{}}', "mock", StampedOrigin("a_cloud"))
     assert one.get() is not two.get()
 
 

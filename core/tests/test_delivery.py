@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from cloudmarker.channel import RecordBatch
+from cloudmarker.batches import RecordBatch
 from cloudmarker.delivery import DELIVERED, Delivery, Item, Rejected, Retry, Verdict, record_ids
 from cloudmarker.errors import PluginError, RecordError, TooLargeError, TransientError
 from cloudmarker.records import decode, encode

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from cloudmarker._filenames import file_stem
-from cloudmarker.channel import RecordBatch
+from cloudmarker.batches import RecordBatch
 from cloudmarker.contracts import Incomplete
 from cloudmarker.errors import ConfigError, PluginError
 from cloudmarker.report import Report
@@ -327,7 +327,7 @@ def test_a_directory_that_may_not_be_written_is_named(locked):
 
 FULL = """
     import resource, sys
-    from cloudmarker.channel import RecordBatch
+    from cloudmarker.batches import RecordBatch
     from cloudmarker.contracts import Incomplete
     from cloudmarker.stores.filestore import FileStore
     from cloudmarker.errors import PluginError

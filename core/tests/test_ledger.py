@@ -36,14 +36,14 @@ class Collected:
         self.coms: list[dict[str, Any]] = []
         self.rejected = 0
 
-    def put(self, line: bytes, record_type: str, origin_worker: str) -> None:
-        record = json.loads(line)
+    def put(self, line: bytes, record_type: str, origin: Stamper) -> None:
+        record = json.loads(origin.take(1).put_into(line))
         assert record["com"]["record_type"] == record_type
         self.coms.append(record["com"])
 
-    def put_all(self, lines: Sequence[bytes], record_type: str, origin_worker: str) -> None:
+    def put_all(self, lines: Sequence[bytes], record_type: str, origin: Stamper) -> None:
         for line in lines:
-            self.put(line, record_type, origin_worker)
+            self.put(line, record_type, origin)
 
     def end(self, incomplete: Any) -> None: ...
 

@@ -277,7 +277,9 @@ def test_what_has_no_json_form_is_shown_as_its_type():
 
 def merged(record: Any, number: int) -> Any:
     """Return *record* with its stamps, put together the plain way."""
-    com = {**record.get("com", {}), **STAMPS, "record_id": f"daily_mycloud_20260102_030405_{number}"}
+    if not set(record.get("com", {})) - {*STAMPS, "record_id"}:
+        raise RecordError("nothing of its own")
+    com = {**record["com"], **STAMPS, "record_id": f"daily_mycloud_20260102_030405_{number}"}
     return plain({**record, "com": com})
 
 
@@ -328,7 +330,10 @@ def test_record_ids_are_unique_in_a_run():
     own = Stamper("daily", "20260102_030405", "audit", "Audit", "audit")
     makers = [first, second, own, first.for_audit(), second.for_audit()]
     lines = [
-        maker.line({"com": com}) for maker in makers for com in ({"a": 1}, {}, {"record_id": 1}) for _ in range(15)
+        maker.line({"com": com})
+        for maker in makers
+        for com in ({"a": 1}, {"b": {}}, {"record_id": 1, "a": 1})
+        for _ in range(15)
     ]
     ids = [decode(line)["com"]["record_id"] for line in lines]
     assert len(set(ids)) == len(ids) == 5 * 45

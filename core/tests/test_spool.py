@@ -271,11 +271,12 @@ class Way:
         answered, self.answering = connection.Pipe(duplex=False)
         self.pipe = Pipe("store", writer, Handover(answered, path))
         self.out = FanOut([self.pipe])
+        self.origin = records.StampedOrigin("a_cloud")
         self.source = PipeInput([(self.reader, ("a_cloud",))], {self.reader: self.answering})
 
     def put(self, *numbers: int) -> None:
         for number in numbers:
-            self.out.put(LINES[number], "mock", "a_cloud")
+            self.out.put(LINES[number], "mock", self.origin)
         self.out.flush()
 
     def die(self) -> None:
@@ -342,7 +343,7 @@ def test_what_is_kept_in_memory_is_bounded_by_what_the_reader_has_not_taken(way)
     large = encode({**records.stamped(records.mock())[0], "raw": "x" * 300_000})
     most = 0
     for _ in range(60):
-        way.out.put(large, "mock", "a_cloud")
+        way.out.put(large, "mock", way.origin)
         most = max(most, way.pipe._handover._bytes)
     way.out.end({})
     way.out.settle()
@@ -388,10 +389,10 @@ def test_the_end_of_the_audit_comes_last(tmp_path):
     del tmp_path
     first, second = connection.Pipe(duplex=False), connection.Pipe(duplex=False)
     own, cloud = FanOut([Pipe("store", first[1])]), FanOut([Pipe("store", second[1])])
-    own.put(LINES[0], "audit", "a_audit")
+    own.put(LINES[0], "audit", records.StampedOrigin("a_audit"))
     own.end({})
     for number in (1, 2):
-        cloud.put(LINES[number], "mock", "a_cloud")
+        cloud.put(LINES[number], "mock", records.StampedOrigin("a_cloud"))
         cloud.flush()
     cloud.end({})
     source = PipeInput([(first[0], ("a_audit",)), (second[0], ("a_cloud",))], last=first[0])

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
-from cloudmarker.channel import RecordBatch
+from cloudmarker.batches import RecordBatch
 from cloudmarker.contracts import SEVERITIES
 from cloudmarker.coverage import coverage
 from cloudmarker.records import encode

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from cloudmarker import workers
 from cloudmarker._journal import Journal
-from cloudmarker.channel import FanOut, Pipe, PipeInput, RecordBatch
+from cloudmarker.batches import RecordBatch
+from cloudmarker.channel import FanOut, Pipe, PipeInput
 from cloudmarker.clouds.mockcloud import MockCloud
 from cloudmarker.coverage import coverage
 from cloudmarker.errors import PluginError, RecordError
@@ -403,10 +404,10 @@ def evaluate(plugins: Sequence[Any], given: Sequence[Any], incomplete: dict[str,
     """Show records to event plugins as one worker; return their reports, the events, and what of those is missing."""
     source, target = Way(), Way()
     for batch in records.batches(records.stamped(*given)):
-        lines = iter(batch.data.split(b"\n"))
+        lines, origin = iter(batch.data.split(b"\n")), records.StampedOrigin(batch.origin_worker)
         for record_type, count in batch.runs:
             for _ in range(count):
-                source.out.put(next(lines), record_type, batch.origin_worker)
+                source.out.put(next(lines), record_type, origin)
     source.out.end(incomplete or {})
     producers = [target.producer(f"event{number}") for number in range(len(plugins))]
     run_events([Evaluator(p, producer) for p, producer in zip(plugins, producers, strict=True)], source.source())
@@ -539,10 +540,10 @@ def store(
 ) -> tuple[Report, PipeInput]:
     way = Way()
     for batch in records.batches(records.stamped(*given)):
-        lines = iter(batch.data.split(b"\n"))
+        lines, origin = iter(batch.data.split(b"\n")), records.StampedOrigin(batch.origin_worker)
         for record_type, count in batch.runs:
             for _ in range(count):
-                way.out.put(next(lines), record_type, batch.origin_worker)
+                way.out.put(next(lines), record_type, origin)
     way.out.end(incomplete or {})
     report = Report("store", "store", "a_store")
     source = way.source(*origins)
@@ -650,7 +651,7 @@ def test_a_store_that_fails_is_told_that_no_stream_is_complete(method):
     reason = "writing: the disk is full"
     assert failing.calls[-1] == ("abort", {"a_cloud": reason, "a_other": reason, "a_store": reason})
     assert (report.outcome, report.message, report.outputs) == ("failed", reason, [])
-    second.out.put(b"{}", "mock", "a_other")
+    second.out.put(b"{}", "mock", records.StampedOrigin("a_other"))
     second.out.end({})
     assert second.out.pipes[0].dropped == 1  # nobody waits for a store that has given up
 

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from cloudmarker._inventory.base import EventStamps
-from cloudmarker.channel import BATCH_RECORDS
+from cloudmarker.batches import BATCH_RECORDS
 from cloudmarker.contracts import Record
 from cloudmarker.errors import LedgerError, RecordError
 from cloudmarker.findings import severity_of
@@ -37,7 +36,7 @@ class FindingProducer(Producer):
         return self.tracker is not None
 
     def put(self, record: Record) -> None:
-        """Stamp and encode one event; it is sent by :meth:`release` at the latest, unless it is suppressed."""
+        """Encode one event; it is sent by :meth:`release` at the latest, unless it is suppressed."""
         report = self.report
         try:
             com = record["com"]
@@ -47,9 +46,7 @@ class FindingProducer(Producer):
             if record_type == "coverage":
                 super().put(record)
                 return
-            if "status" in com or "first_seen" in com or "last_seen" in com or [*record][-1] != "com":
-                record = _in_order(record)
-            line = self.stamper.line(record)
+            line = self.stamper.encode(record)
         except (RecordError, KeyError, TypeError, AttributeError) as exc:
             self._reject(record, explain(exc))
             return
@@ -81,11 +78,11 @@ class FindingProducer(Producer):
             lines, fresh = [line for _, line, _, _ in held], list(range(len(held)))
         types = {com["record_type"] for _, _, _, com in held}
         if self.suppressor is None and len(types) == 1:
-            self.output.put_all(lines, types.pop(), self.stamper.worker)
+            self.output.put_all(lines, types.pop(), self.stamper)
         else:
             for line, (_, _, sent, com) in zip(lines, held, strict=True):
                 if sent:
-                    self.output.put(line, com["record_type"], self.stamper.worker)
+                    self.output.put(line, com["record_type"], self.stamper)
         for position in fresh:
             _, _, sent, com = held[position]
             if sent:
@@ -106,11 +103,11 @@ class FindingProducer(Producer):
             return
         try:
             self.tracker.commit(complete=complete)
-            for event in self.tracker.fixed():
+            for event, line in self.tracker.fixed():
                 if self.suppressor is None or not self.suppressor.suppresses(event):
                     self.tracker.counts["fixed"] += 1
                     self.report.record_types[event["com"]["record_type"]] += 1
-                    self.output.put(self.stamper.line(event), event["com"]["record_type"], self.stamper.worker)
+                    self.output.put(line, event["com"]["record_type"], self.stamper)
         except LedgerError as exc:
             self._forget(exc)
         else:
@@ -121,17 +118,10 @@ class FindingProducer(Producer):
         self.tracker = None
 
     def _send(self, line: bytes, com: Mapping[str, Any], *, fresh: bool) -> None:
-        self.output.put(line, com["record_type"], self.stamper.worker)
+        self.output.put(line, com["record_type"], self.stamper)
         if fresh:
             self._count_fresh(com)
 
     def _count_fresh(self, com: Mapping[str, Any]) -> None:
         if "severity" in com:
             self.report.fresh[severity_of(com)] += 1
-
-
-def _in_order(record: Record) -> Record:
-    """Return a record whose last bucket is ``com``, as its line is added to at the end, and without our own stamps."""
-    own = {name: value for name, value in record["com"].items() if name not in EventStamps.__annotations__}
-    others = {name: value for name, value in record.items() if name != "com"}
-    return {**others, "com": own}  # type: ignore[typeddict-item]  # plugins may have further buckets

@@ -14,6 +14,7 @@ from collections import deque
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from cloudmarker.batches import RecordBatch, read_message
 from cloudmarker.spool import append
 
 _log = logging.getLogger("cloudmarker.spool")
@@ -57,10 +58,10 @@ class Handover:
 
     def keep(self, message: bytes) -> None:
         """Put the records of a message into the spool; if that fails they are lost, which the numbers will show."""
-        data = message.partition(b"\n")[2]
-        if data and not self._failed:
+        kept = read_message(message)
+        if isinstance(kept, RecordBatch) and not self._failed:
             try:
-                append(self._path, data)
+                append(self._path, kept.data)
             except OSError as exc:
                 self._failed = True
                 _log.error("the spool cannot be written, what is not delivered now is lost: %s: %s", self._path, exc)

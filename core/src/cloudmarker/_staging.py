@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 from zlib import crc32
 
 import msgspec
 
 from cloudmarker._findingpages import renew
-from cloudmarker._inventory.base import EventStamps, Stamps
 from cloudmarker.ledger import FIXED, NEW, OPEN
 from cloudmarker.records import decode
 
-_STAMPS = frozenset(Stamps.__annotations__) | frozenset(EventStamps.__annotations__)
-_STAMPS_BEGIN = b',"audit_key":'
 _DETAILS = "check_id, severity, cloud_type, account, reference, description, event"
 _TABLES = f"""
 CREATE TEMP TABLE added (
@@ -28,7 +24,6 @@ CREATE TEMP TABLE altered (
 );
 """
 _CHANGED = "SELECT id FROM altered UNION ALL SELECT id FROM edited UNION ALL SELECT id + ? FROM added"
-_STAMPS_AT_END = re.compile(b"".join(b',"%b":"[^"]*"' % name.encode() for name in Stamps.__annotations__) + rb"\}\}\Z")
 _encode = msgspec.json.Encoder().encode
 
 
@@ -74,7 +69,7 @@ class Staged:
             line: its event.
             told_in: the run in which it is told.
         """
-        values = (key, digest(line), *_details(line), told_in)
+        values = (key, crc32(line), *_details(line), told_in)
         marks = ", ".join("?" * len(values))
         cursor = self._conn.execute(
             f"INSERT OR IGNORE INTO added (fingerprint, digest, {_DETAILS}, told_in) VALUES ({marks})",  # noqa: S608
@@ -84,7 +79,7 @@ class Staged:
 
     def edit(self, number: int, line: bytes) -> None:
         """Take in that the event of a finding says something else now."""
-        values = (number, digest(line), *_details(line))
+        values = (number, crc32(line), *_details(line))
         marks = ", ".join("?" * len(values))
         self._conn.execute(f"INSERT OR REPLACE INTO edited VALUES ({marks})", values)  # noqa: S608  # marks only
 
@@ -171,28 +166,13 @@ class Staged:
         )
 
 
-def digests_of(lines: Sequence[bytes]) -> list[int]:
-    """Return `digest` of each of some lines; the stamps are equally long in all but few batches."""
-    stamps = len(lines[0]) - lines[0].rfind(_STAMPS_BEGIN)
-    if len(lines[-1]) - lines[-1].rfind(_STAMPS_BEGIN) == stamps:
-        return [crc32(line[:-stamps]) for line in lines]
-    return [digest(line) for line in lines]
-
-
-def digest(line: bytes) -> int:
-    """Return a checksum of what a plugin said in an event; the stamps follow after that."""
-    return crc32(line[: line.rfind(_STAMPS_BEGIN)])
-
-
 def _details(line: bytes) -> tuple[str | bytes | None, ...]:
     """Return what is kept of an event: the columns of :data:`_DETAILS`."""
-    stamps = _STAMPS_AT_END.search(line, max(line.rfind(_STAMPS_BEGIN), 0))
-    record = _decode_event(line)
-    if stamps is not None and record.raw is None:
-        return (*_texts(record.com), line[: stamps.start()] + b"}}")
-    whole = decode(line)
-    com = {name: value for name, value in whole["com"].items() if name not in _STAMPS}
-    return (*_texts(record.com), _encode({"ext": whole.get("ext") or {}, "com": com}))
+    event = _decode_event(line)
+    if event.raw is not None:
+        whole = decode(line)
+        line = _encode({"ext": whole.get("ext") or {}, "com": whole["com"]})
+    return (*_texts(event.com), line)
 
 
 def _texts(com: _Com) -> tuple[str | None, ...]:

@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import msgspec
 
@@ -23,7 +24,7 @@ from cloudmarker import ledger
 from cloudmarker._covered import Covered
 from cloudmarker._findingpages import Pages
 from cloudmarker._inventory.base import EventStamps
-from cloudmarker._staging import Staged, digest, digests_of
+from cloudmarker._staging import Staged
 from cloudmarker.contracts import FindingStatus, Record
 from cloudmarker.errors import LedgerError
 from cloudmarker.ledger import BACK, FIXED, GONE, LOST, OPEN, REOPENED, UNKNOWN, Run
@@ -31,7 +32,7 @@ from cloudmarker.records import decode
 from cloudmarker.when import When
 
 Held = tuple[str | None, bytes, bool, Mapping[str, Any]]
-"""An event: fingerprint, line, whether it counts, ``com``."""
+"""An event: fingerprint, its JSON without stamps, whether it counts, ``com``."""
 _Row = tuple[bytes, int, int, int, int, int, int]
 _COLUMNS = "fingerprint, id, digest, first_seen, state, told, told_in"
 _UNSEEN, _AS_OPEN, _SETTLED, _AS_NEW, _AS_REOPENED = range(5)
@@ -127,7 +128,7 @@ class Tracker:
                     lines.append(line if key is None else self._stamped_new(key, line, counts=event[2]))
                 else:
                     status = self._status_of(row, counts=event[2])
-                    if row[2] != digest(line):
+                    if row[2] != crc32(line):
                         self._staged.edit(row[1], line)
                     lines.append(line[:-2] + self._suffix(status, row[3]))
                 if status != "open":
@@ -150,7 +151,7 @@ class Tracker:
         if part is None or not self._unconfirmed.isdisjoint(part.told_in) or not self._mark(part.numbers):
             return None
         lines = [event[1] for event in events]
-        digests = digests_of(lines)
+        digests = [*map(crc32, lines)]
         if digests != part.digests.tolist():
             for number, line, found, known in zip(part.numbers, lines, digests, part.digests, strict=True):
                 if found != known:
@@ -265,8 +266,10 @@ class Tracker:
             conn.execute("COMMIT")
             on_error.pop_all()
 
-    def fixed(self) -> Iterator[Record]:
-        """Yield an event for each finding that is fixed. Called after :meth:`commit`, to the end.
+    def fixed(self) -> Iterator[tuple[Record, bytes]]:
+        """Yield an event for each finding that is fixed, and its JSON without stamps. To be read to the end.
+
+        Called after :meth:`commit`.
 
         Not before: were the process to die between, nobody would hear of one that is there again in the next run. So
         the next run says again what this one said, until it is confirmed.
@@ -277,9 +280,9 @@ class Tracker:
         with ledger.explained(self._path), contextlib.closing(self._conn):
             for first_seen, last_run, event in self._staged.fixed():
                 known = self._runs.get(last_run)
-                record: dict[str, Any] = decode(event)
-                record["com"] |= self._stamps("fixed", first_seen, known.started if known else first_seen)
-                yield record  # type: ignore[misc]  # it was one when it was written
+                stamps = self._stamps("fixed", first_seen, known.started if known else first_seen)
+                line = event[:-2] + b"," + _encode(stamps)[1:] + b"}"
+                yield decode(line), line
 
     def _stage_unseen(self, *, complete: bool) -> None:
         """Note what has become of each finding that was not seen; count those of which it is not known."""

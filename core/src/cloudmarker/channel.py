@@ -1,9 +1,8 @@
 """How records travel between workers: batches of JSON lines over OS pipes, one writer and one reader each.
 
-A message on a pipe is a header line (JSON) and the records' lines. The header carries what a reader needs in order to
-route without decoding: the origin worker, and the record types as runs. A writer that ends says so in a last message;
-a pipe that closes without one tells its reader that the writer died. A reader that goes away gives its writer a broken
-pipe at the next write. Back-pressure is the pipe's own: a full pipe blocks its writer.
+A writer that ends says so in a last message; a pipe that closes without one tells its reader that the writer died. A
+reader that goes away gives its writer a broken pipe at the next write. Back-pressure is the pipe's own: a full pipe
+blocks its writer.
 
 The documented worker functions also run over plain queues of dicts; :class:`QueueOutput` and :class:`QueueInput` make
 those look the same.
@@ -14,103 +13,40 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from multiprocessing import connection
-from typing import Any, Protocol, TypedDict
-
-import msgspec
+from typing import Any, Protocol
 
 from cloudmarker._handover import Handover
-from cloudmarker.contracts import Bucket
-from cloudmarker.records import decode, encode, valid_unicode
+from cloudmarker.batches import (
+    BATCH_BYTES,
+    BATCH_RECORDS,
+    End,
+    RecordBatch,
+    Runs,
+    last_message,
+    message_of,
+    read_message,
+)
+from cloudmarker.records import Stamps, decode, encode
 
-BATCH_RECORDS = 1000
-"""Records in a batch at most."""
-BATCH_BYTES = 64 * 1024
-"""A batch is sent once its records have this many bytes or more: small enough to stay in a core's own cache at both
-ends, and below the size from which the C library asks the system for each buffer anew; four times this is a third
-slower."""
 _TAKEN_AT_ONCE = 100
-BUCKETS: tuple[Bucket, ...] = ("raw", "ext", "com")
-
-Runs = list[tuple[str, int]]
 
 
-class _Header(msgspec.Struct, omit_defaults=True):
-    """The first line of a message."""
-
-    origin: str = ""
-    runs: Runs = []
-    end: bool = False
-    incomplete: dict[str, str] = {}
-    rejected: int = 0
-
-
-_encode_header = msgspec.json.Encoder().encode
-_decode_header = msgspec.json.Decoder(_Header).decode
-
-
-class RecordBatch:
-    """Some records of one origin, in order.
+class Origin(Protocol):
+    """Who makes records: :class:`cloudmarker.records.Stamper`.
 
     Attributes:
-        origin_worker: the ``com.origin_worker`` that all of them carry.
-        runs: (record type, how many records of it in a row).
-        data: the records' JSON, one a line.
-        count: how many records there are.
+        worker: the ``com.origin_worker`` of the records.
+        size: about how many bytes the stamps have in a line.
     """
 
-    __slots__ = ("count", "data", "origin_worker", "runs")
+    worker: str
+    size: int
 
-    def __init__(self, origin_worker: str, runs: Runs, data: bytes) -> None:
-        self.origin_worker = origin_worker
-        self.runs = runs
-        self.data = data
-        self.count = sum(count for _, count in runs)
-
-    def only(self, record_types: Collection[str]) -> RecordBatch | None:
-        """Return the part with these record types, None if there is none; nothing is decoded."""
-        wanted = [run for run in self.runs if run[0] in record_types]
-        if len(wanted) == len(self.runs):
-            return self
-        if not wanted:
-            return None
-        lines = self.data.split(b"\n")
-        kept: list[bytes] = []
-        at = 0
-        for record_type, count in self.runs:
-            if record_type in record_types:
-                kept += lines[at : at + count]
-            at += count
-        return RecordBatch(self.origin_worker, wanted, b"\n".join(kept))
-
-
-class Decoder:
-    """Turns batches into dicts, decoding only the buckets and fields that someone reads; the others are not there."""
-
-    def __init__(self, buckets: Collection[str] = BUCKETS) -> None:
-        self._decode: Callable[[bytes], list[Any]] = msgspec.json.Decoder(_record_of(buckets)).decode_lines
-
-    def records(self, batch: RecordBatch) -> list[Any]:
-        """Return the records of *batch*."""
-        try:
-            return self._decode(batch.data)
-        except RecursionError:  # nested as deep as its writer's stack just allowed: a fresh stack has more room
-            from concurrent.futures import ThreadPoolExecutor
-
-            with ThreadPoolExecutor(1) as fresh:
-                return fresh.submit(self._decode, batch.data).result()
-
-
-def _record_of(buckets: Collection[str]) -> Any:
-    """Return the type of a record of which only some buckets, or fields of ``com``, are decoded."""
-    if set(buckets) >= set(BUCKETS):
-        return dict[str, Any]
-    parts: dict[str, Any] = {name: Any for name in BUCKETS if name in buckets}
-    fields = {name.removeprefix("com."): Any for name in buckets if name.startswith("com.")}
-    if fields and "com" not in parts:
-        parts["com"] = TypedDict("com", fields, total=False)  # type: ignore[operator]
-    return TypedDict("record", parts, total=False)  # type: ignore[operator]
+    def take(self, count: int, /) -> Stamps | None:
+        """Return the stamps that the next *count* records are to get; None if they have them."""
+        ...
 
 
 class Output(Protocol):
@@ -119,12 +55,12 @@ class Output(Protocol):
     rejected: int
     """Records that the producer could not put, being no JSON: said to the readers at the end."""
 
-    def put(self, line: bytes, record_type: str, origin_worker: str) -> None:
-        """Take one encoded record."""
+    def put(self, line: bytes, record_type: str, origin: Origin) -> None:
+        """Take one record, encoded by its origin."""
         ...
 
-    def put_all(self, lines: Sequence[bytes], record_type: str, origin_worker: str) -> None:
-        """Take encoded records of one type."""
+    def put_all(self, lines: Sequence[bytes], record_type: str, origin: Origin) -> None:
+        """Take such records of one type."""
         ...
 
     def end(self, incomplete: Mapping[str, str]) -> None:
@@ -197,32 +133,33 @@ class FanOut:
         self._lock = threading.Lock()
         self._lines: list[bytes] = []
         self._room = BATCH_BYTES
-        self._origin = ""
+        self._origin: Origin | None = None
+        self._stamps_size = 0
         self._type: str | None = None
         self._run_start = 0
         self._runs: Runs = []
 
-    def put(self, line: bytes, record_type: str, origin_worker: str) -> None:
+    def put(self, line: bytes, record_type: str, origin: Origin) -> None:
         """Take one encoded record; send the batch when it is full."""
-        if record_type != self._type or origin_worker != self._origin:
+        if record_type != self._type or origin is not self._origin:
             with self._lock:
-                self._begin_run(record_type, origin_worker)
+                self._begin_run(record_type, origin)
         self._lines.append(line)  # without the lock, which costs more: see _send
-        self._room -= len(line)
+        self._room -= len(line) + self._stamps_size
         if self._room <= 0 or len(self._lines) >= BATCH_RECORDS:
             self.flush()
 
-    def put_all(self, lines: Sequence[bytes], record_type: str, origin_worker: str) -> None:
+    def put_all(self, lines: Sequence[bytes], record_type: str, origin: Origin) -> None:
         """Take encoded records of one type; send the batch whenever it is full."""
         taken = 0
         while taken < len(lines):
             some = lines[taken : taken + min(_TAKEN_AT_ONCE, BATCH_RECORDS - len(self._lines))]
             taken += len(some)
-            if record_type != self._type or origin_worker != self._origin:
+            if record_type != self._type or origin is not self._origin:
                 with self._lock:
-                    self._begin_run(record_type, origin_worker)
+                    self._begin_run(record_type, origin)
             self._lines += some
-            self._room -= sum(map(len, some))
+            self._room -= sum(map(len, some)) + self._stamps_size * len(some)
             if self._room <= 0 or len(self._lines) >= BATCH_RECORDS:
                 self.flush()
 
@@ -235,8 +172,7 @@ class FanOut:
         """Send what there is and the end mark, and close the pipes."""
         with self._lock:
             self._send()
-            header = _Header(end=True, incomplete=dict(incomplete), rejected=self.rejected)
-            message = _encode_header(header) + b"\n"
+            message = last_message(incomplete, self.rejected)
             for pipe in self.pipes:
                 pipe.send(message, 0)
                 pipe.close()
@@ -246,10 +182,10 @@ class FanOut:
         for pipe in self.pipes:
             pipe.settle()
 
-    def _begin_run(self, record_type: str, origin_worker: str) -> None:
-        if origin_worker != self._origin:
+    def _begin_run(self, record_type: str, origin: Origin) -> None:
+        if origin is not self._origin:
             self._send()
-            self._origin = origin_worker
+            self._origin, self._stamps_size = origin, origin.size
         self._end_run(len(self._lines))
         self._type = record_type
 
@@ -260,16 +196,11 @@ class FanOut:
 
     def _send(self) -> None:
         """Send the lines there are by now; one that :meth:`put` appends meanwhile is of the same run, and stays."""
-        count = len(self._lines)
-        if not count:
+        count, origin = len(self._lines), self._origin
+        if not count or origin is None:
             return
         self._end_run(count)
-        try:
-            header = _encode_header(_Header(origin=self._origin, runs=self._runs))
-        except UnicodeEncodeError:  # the records have U+FFFD for what is not Unicode in their types
-            runs = [(valid_unicode(record_type), count) for record_type, count in self._runs]
-            header = _encode_header(_Header(origin=self._origin, runs=runs))
-        message = b"\n".join((header, *self._lines[:count]))
+        message = message_of(origin.worker, self._runs, self._lines[:count], origin.take(count))
         del self._lines[:count]
         self._room, self._run_start, self._runs = BATCH_BYTES, 0, []
         for pipe in self.pipes:
@@ -335,14 +266,13 @@ class PipeInput:
             self.incomplete.update(dict.fromkeys(self._origins[conn], "its process died"))
             self._close(conn)
             return None
-        head, _, data = message.partition(b"\n")
-        header = _decode_header(head)
-        if header.end:
-            self.incomplete.update(header.incomplete)
-            self.rejected += header.rejected
+        said = read_message(message)
+        if isinstance(said, End):
+            self.incomplete.update(said.incomplete)
+            self.rejected += said.rejected
             self._close(conn)
             return None
-        return RecordBatch(header.origin, header.runs, data)
+        return said
 
     def _close(self, conn: connection.Connection) -> None:
         del self._origins[conn]
@@ -376,15 +306,17 @@ class QueueOutput:
         self.rejected = 0
         self._queues = tuple(queues)
 
-    def put(self, line: bytes, record_type: str, origin_worker: str) -> None:
+    def put(self, line: bytes, record_type: str, origin: Origin) -> None:
         """Put the record."""
-        for queue in self._queues:
-            queue.put(decode(line))
+        self.put_all([line], record_type, origin)
 
-    def put_all(self, lines: Sequence[bytes], record_type: str, origin_worker: str) -> None:
+    def put_all(self, lines: Sequence[bytes], record_type: str, origin: Origin) -> None:
         """Put the records."""
         for line in lines:
-            self.put(line, record_type, origin_worker)
+            stamps = origin.take(1)
+            stamped = line if stamps is None else stamps.put_into(line)
+            for queue in self._queues:
+                queue.put(decode(stamped))
 
     def end(self, incomplete: Mapping[str, str]) -> None:
         """Do nothing: whoever owns the queues knows when all their writers are done, and puts the None."""

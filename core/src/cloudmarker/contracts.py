@@ -155,12 +155,15 @@ class Batch(Protocol):
     Attributes:
         origin_worker: the ``com.origin_worker`` that all of them carry.
         count: how many records there are, at least 1.
-        data: the records' JSON (UTF-8), one record a line, separated by ``\n``, no newline at the end.
     """
 
     origin_worker: str
     count: int
-    data: bytes
+
+    @property
+    def data(self) -> bytes:
+        r"""Return the records' JSON (UTF-8), one record a line, separated by ``\n``, no newline at the end."""
+        ...
 
     @property
     def runs(self) -> Sequence[tuple[str, int]]:

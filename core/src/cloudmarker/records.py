@@ -8,11 +8,12 @@ and the reason.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
 
+from cloudmarker._inventory import base
 from cloudmarker.contracts import Record
 from cloudmarker.errors import RecordError
 
@@ -20,6 +21,11 @@ OriginType = Literal["cloud", "event", "audit"]
 
 MAX_NESTING = 500
 """How deep lists and objects of a record may be nested for certain; what is much deeper is rejected."""
+
+STAMPS: tuple[str, ...] = tuple(base.Stamps.__annotations__)
+"""The fields of ``com`` that the framework adds to every record."""
+EVENT_STAMPS: tuple[str, ...] = tuple(base.EventStamps.__annotations__)
+"""Those that it adds to findings."""
 
 _encode: Callable[[object], bytes] = msgspec.json.Encoder().encode
 _REFUSALS = (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError)
@@ -136,11 +142,49 @@ def _shown_key(key: object) -> str:
         return f"<{type(key).__qualname__}>"
 
 
+class Stamps(msgspec.Struct):
+    """The stamps of some records that one producer made one after the other.
+
+    Attributes:
+        common: the JSON of the stamps, in the order of :data:`STAMPS`, without the number that ends ``record_id``.
+        first: that number, of the first of the records.
+    """
+
+    common: msgspec.Raw
+    first: int
+
+    def put_into(self, lines: bytes) -> bytes:
+        """Return lines of records, as :meth:`Stamper.encode` makes them, with the stamps at the end of each ``com``."""
+        records = lines[:-2].split(b"}}\n")  # no newline is in the JSON of a record
+        count = len(records)
+        parts = [b"," + bytes(self.common)[1:-2]] * (3 * count)
+        parts[0::3] = records
+        parts[2::3] = [b'%d"}}\n' % number for number in range(self.first, self.first + count)]
+        parts[-1] = parts[-1][:-1]
+        return b"".join(parts)
+
+    def add_to(self, records: Sequence[Any], names: Collection[str]) -> None:
+        """Add to the ``com`` of each decoded record those of the stamps that have these names."""
+        stamps = decode(self.common)
+        record_id = stamps.pop("record_id")
+        wanted = {name: value for name, value in stamps.items() if name in names}
+        for number, record in enumerate(records, self.first):
+            com = record["com"]
+            com.update(wanted)
+            if "record_id" in names:
+                com["record_id"] = f"{record_id}{number}"
+
+    def after(self, count: int) -> Stamps:
+        """Return the stamps of the records after the first *count*."""
+        return Stamps(self.common, self.first + count)
+
+
 class Stamper:
-    """Adds to each record of one producer where and in which run it was made, and encodes it.
+    """Encodes the records of one producer, and tells where and in which run they were made.
 
     Attributes:
         worker: ``com.origin_worker`` of the records.
+        size: about how many bytes the stamps have in a line.
     """
 
     def __init__(
@@ -162,38 +206,45 @@ class Stamper:
             "origin_class": plugin_class,
             "origin_worker": self.worker,
             "origin_type": origin_type,
+            "record_id": f"{self.worker}_{audit_version}_{ids}",
         }
-        self._names = frozenset(self._stamps) | {"record_id"}
-        self._id_prefix = f"{self.worker}_{audit_version}_{ids}"
         # All of a record's stamps but the running number are the same for each, so they are encoded once.
-        encoded = _encode({**self._stamps, "record_id": self._id_prefix})
-        self._tail = b"," + encoded.removeprefix(b"{").removesuffix(b'"}')
+        self._common = msgspec.Raw(_encode(self._stamps))
+        self._own = frozenset((*STAMPS, *EVENT_STAMPS)) if origin_type == "event" else frozenset(STAMPS)
+        self.size = len(bytes(self._common)) + 8
 
-    def line(self, record: Record) -> bytes:
-        """Return *record* with the stamps and a ``record_id`` in ``com``, as one line of JSON; *record* is not changed.
+    def encode(self, record: Record) -> bytes:
+        """Return *record* as one line of JSON that ends with the brace of ``com`` and its own; it is not changed.
+
+        What :meth:`take` returns puts the stamps there. Fields of ``com`` with the names of stamps are left out.
 
         Raises:
-            RecordError: *record* is not a mapping, its ``com`` is not, or something in it has no JSON form.
+            RecordError: *record* is not a mapping, its ``com`` is not or has nothing else, or something in it has no
+                JSON form.
         """
-        self._count += 1
         try:
             com = record["com"]
             plain_dicts = type(com) is dict and type(record) is dict
-            if plain_dicts and com and [*record][-1] == "com" and self._names.isdisjoint(com):
-                # com is the last bucket: the line ends with its brace and the record's, and the stamps go before them
-                return b"".join((_encode(record)[:-2], self._tail, b'%d"}}' % self._count))
+            if plain_dicts and com and [*record][-1] == "com" and self._own.isdisjoint(com):
+                return _encode(record)
         except (*_REFUSALS, KeyError):
             pass
-        try:
-            stamped = {
-                **record,
-                "com": {**record.get("com", {}), **self._stamps, "record_id": f"{self._id_prefix}{self._count}"},
-            }
-        except (TypeError, AttributeError) as exc:
-            raise RecordError(
-                f"a record must be a dict whose com bucket is a dict with string keys, not {_shape(record)}"
-            ) from exc
-        return encode(stamped)
+        return encode(self._without_stamps(record))
+
+    def take(self, count: int) -> Stamps:
+        """Return the stamps of the next *count* records."""
+        first = self._count + 1
+        self._count += count
+        return Stamps(self._common, first)
+
+    def line(self, record: Record) -> bytes:
+        """Return *record* with the stamps in ``com``, as one line of JSON; *record* is not changed.
+
+        Raises:
+            RecordError: as :meth:`encode`.
+        """
+        stamps = self.take(1)
+        return stamps.put_into(self.encode(record))
 
     def for_audit(self) -> Stamper:
         """Return a stamper for the records that this producer passes on in the framework's name, e.g. coverage.
@@ -202,6 +253,18 @@ class Stamper:
         """
         audit_key, version, key = (self._stamps[name] for name in ("audit_key", "audit_version", "origin_key"))
         return Stamper(audit_key, version, "audit", "Audit", "audit", ids=f"{key}_")
+
+    def _without_stamps(self, record: Record) -> dict[str, Any]:
+        try:
+            com = {name: value for name, value in record["com"].items() if name not in self._own}
+            others = {name: value for name, value in record.items() if name != "com"}
+        except (TypeError, AttributeError, LookupError):
+            com = {}
+        if not com:
+            raise RecordError(
+                f"a record must be a dict whose com bucket is a dict with string keys, not {_shape(record)}"
+            )
+        return {**others, "com": com}
 
 
 def _shape(record: object) -> str:

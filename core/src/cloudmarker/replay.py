@@ -18,7 +18,7 @@ from types import FrameType
 from typing import Any
 
 from cloudmarker._journal import UNWANTED, Journal
-from cloudmarker.channel import BATCH_BYTES, BATCH_RECORDS, RecordBatch
+from cloudmarker.batches import BATCH_BYTES, BATCH_RECORDS, RecordBatch
 from cloudmarker.contracts import Kind
 from cloudmarker.deadletters import DeadLetters, spool_letters
 from cloudmarker.plugins import configured, load_plugin

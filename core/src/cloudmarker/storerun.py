@@ -9,7 +9,7 @@ import time
 from multiprocessing import connection
 
 from cloudmarker._journal import DELIVERED, REJECTED, Journal
-from cloudmarker.channel import RecordBatch
+from cloudmarker.batches import RecordBatch
 from cloudmarker.contracts import Record
 from cloudmarker.errors import RecordError
 from cloudmarker.records import decode

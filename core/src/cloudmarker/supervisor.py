@@ -472,7 +472,7 @@ class AuditRun:
                 ],
             },
         }
-        output.put(self._stamper.line(record), "audit", self._stamper.worker)  # type: ignore[arg-type]
+        output.put(self._stamper.encode(record), "audit", self._stamper)  # type: ignore[arg-type]
 
 
 def _failure(worker: WorkerResult) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from cloudmarker.channel import Decoder, RecordBatch
+from cloudmarker.batches import Decoder, RecordBatch
 from cloudmarker.coverage import FRAMEWORK_TYPES
 from cloudmarker.findings import at_or_above, severity_of, status_of
 from cloudmarker.text import any_of

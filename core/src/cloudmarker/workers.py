@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from cloudmarker.channel import BUCKETS, Decoder, Input, Output, Queue, QueueInput, QueueOutput, RecordBatch
+from cloudmarker.batches import BUCKETS, Decoder, RecordBatch
+from cloudmarker.channel import Input, Output, Queue, QueueInput, QueueOutput
 from cloudmarker.contracts import Cloud, Event, Incomplete, Record, Store
 from cloudmarker.coverage import State, coverage, is_about_holes, with_holes
 from cloudmarker.errors import PluginError, RecordError
@@ -85,7 +86,7 @@ class Producer:
         return f"{com.get('record_type', '')} {place}".strip()[:200]
 
     def put(self, record: Record) -> None:
-        """Stamp, encode and send one record; one that is not JSON is counted and becomes a dead letter."""
+        """Encode and send one record; one that is not JSON is counted and becomes a dead letter."""
         stamper, report = self.stamper, self.report
         try:
             com = record["com"]
@@ -95,7 +96,7 @@ class Producer:
             if record_type == "coverage":
                 report.saw_coverage(com)
                 stamper = self.audit_stamper or stamper
-            line = stamper.line(record)
+            line = stamper.encode(record)
             report.record_types[record_type] += 1
         except (RecordError, KeyError, TypeError, AttributeError) as exc:
             self._reject(record, explain(exc))
@@ -103,7 +104,7 @@ class Producer:
         if "severity" in com:
             report.saw_event(com)
         self.last_com = com
-        self.output.put(line, record_type, stamper.worker)
+        self.output.put(line, record_type, stamper)
 
     @property
     def remembers(self) -> bool:
@@ -287,13 +288,9 @@ def _parts(batch: RecordBatch, evaluators: Sequence[Evaluator]) -> Iterator[tupl
         if groups[0]:
             yield batch, groups[0]
         return
-    lines = batch.data.split(b"\n")
-    at = 0
-    for record_type, count in batch.runs:
-        if wanting[record_type]:
-            data = b"\n".join(lines[at : at + count])
-            yield RecordBatch(batch.origin_worker, [(record_type, count)], data), wanting[record_type]
-        at += count
+    for part in batch.split():
+        if wanted_by := wanting[part.runs[0][0]]:
+            yield part, wanted_by
 
 
 def run_store(

@@ -12,7 +12,7 @@ from fcntl import ioctl
 from pathlib import Path
 
 import pytest
-from cloudmarker.channel import RecordBatch
+from cloudmarker.batches import RecordBatch
 from cloudmarker.errors import ConfigError
 from cloudmarker.records import encode
 from cloudmarker.testing import check_plugin, records

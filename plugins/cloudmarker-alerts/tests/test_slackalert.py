@@ -175,7 +175,7 @@ def test_a_file_of_many_events_is_compressed_and_bounded(slack):
 def test_50_000_events_are_one_message_and_one_file_in_bounded_memory(slack):
     code = f"""if True:
         import resource
-        from cloudmarker.channel import RecordBatch
+        from cloudmarker.batches import RecordBatch
         from cloudmarker.records import encode
         from cloudmarker.testing import MemoryRun, records
         from cloudmarker_alerts.slackalert import SlackAlert

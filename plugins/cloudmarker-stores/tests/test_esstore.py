@@ -81,7 +81,7 @@ def test_no_request_is_larger_than_buffer_size_and_the_record_that_did_not_fit_i
 
 
 def test_a_batch_is_sent_as_the_bytes_that_its_producer_made(server, many, line):
-    from cloudmarker.channel import RecordBatch
+    from cloudmarker.batches import RecordBatch
 
     lines = [line(record) for record in many(3)]
     store, run = EsStore("127.0.0.1", server.port), MemoryRun()

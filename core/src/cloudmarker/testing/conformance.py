@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cloudmarker.channel import BUCKETS, Decoder, RecordBatch
+from cloudmarker.batches import BUCKETS, Decoder, RecordBatch
 from cloudmarker.contracts import Incomplete, Record
 from cloudmarker.errors import RecordError
 from cloudmarker.fields import Stamps, fields, validate

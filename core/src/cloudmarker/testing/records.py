@@ -18,7 +18,7 @@ from copy import deepcopy
 from typing import Any
 
 from cloudmarker import coverage as _coverage
-from cloudmarker.channel import RecordBatch
+from cloudmarker.batches import RecordBatch
 from cloudmarker.contracts import Record
 from cloudmarker.findings import finding as _finding
 from cloudmarker.records import OriginType, Stamper, decode, encode
@@ -253,6 +253,22 @@ def stamped(*made: Record, plugin_key: str = "cloud", origin_type: OriginType = 
     """
     stamper = Stamper(*_STAMPER_ARGS, plugin_key, "ExamplePlugin", origin_type)
     return [decode(stamper.line(item)) for item in made]
+
+
+class StampedOrigin:
+    """An origin of records that have their stamps, to put them into a :class:`cloudmarker.channel.FanOut`.
+
+    Args:
+        worker: the ``com.origin_worker`` of the records.
+    """
+
+    size = 0
+
+    def __init__(self, worker: str) -> None:
+        self.worker = worker
+
+    def take(self, count: int) -> None:
+        """Return None: no stamps are to be added to *count* records."""
 
 
 def batches(stamped_records: Iterable[Record]) -> Iterator[RecordBatch]:
