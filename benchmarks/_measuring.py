@@ -49,7 +49,9 @@ class Command:
 
     Attributes:
         arguments: the command and its arguments.
-        environment: what is set besides this process's environment.
+        environment: what is set besides this process's environment. Python keeps the bytecode of what it imports, as
+            it does for most people, even if this process was told not to: installed packages have theirs from the
+            start.
         prepare: called before each run.
         check: called after each run; raises BenchmarkError if the run did not do its work.
     """
@@ -95,6 +97,10 @@ def in_turn(commands: Mapping[str, Command], rounds: int) -> dict[str, Runs]:
     return runs
 
 
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 def measure(command: Command) -> Run:
     """Run a command to its end and to that of every process it started.
 
@@ -108,7 +114,7 @@ def measure(command: Command) -> Run:
         start = time.perf_counter()
         process = subprocess.Popen(
             command.arguments,
-            env={**os.environ, **command.environment},
+            env={**_environment(), **command.environment},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
