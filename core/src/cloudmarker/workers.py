@@ -22,7 +22,6 @@ from cloudmarker.report import Report, describe
 from cloudmarker.storerun import WorkerRun
 from cloudmarker.when import Wanted, When
 
-_END: Any = object()
 _MAX_DISPLAY = 100_000
 
 
@@ -144,16 +143,14 @@ def run_cloud(plugin: Cloud, producer: Producer, stop: Stop) -> None:
     report = producer.report
     incomplete = ""
     try:
-        stop.reading = True  # a plugin may read everything before it returns
-        records = iter(plugin.read())
         put = producer.put
-        while not stop.requested:
-            stop.reading = True
-            record = next(records, _END)
+        stop.reading = True  # before it is looked at, here and below: what is requested after that interrupts
+        for record in () if stop.requested else plugin.read():
             stop.reading = False
-            if record is _END:
-                break
             put(record)
+            stop.reading = True
+            if stop.requested:
+                break
     except Stopped:
         pass
     except Exception as exc:  # a plugin's read may raise anything; that ends the reading, and the audit says so
