@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import stat
+import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -24,6 +27,17 @@ def test_now_does_the_same(command):
     assert done.returncode == 0, done.stderr
     assert "COMPLETE" in done.stdout
     assert len(list(command.out.iterdir())) == 3
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are looked up in /proc")
+@pytest.mark.parametrize("args", [["run"], ["config", "check"]], ids=" ".join)
+def test_no_process_is_left_when_the_command_has_ended(command, args):
+    process = command.start(*args, stdout=subprocess.DEVNULL, start_new_session=True)
+    assert process.wait(60) == 0
+    for of_process in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # one of somebody else's, which has just ended
+            session = of_process.read_text().rpartition(")")[2].split()[3]
+            assert session != str(process.pid)  # not even a dead one that nobody has waited for
 
 
 @pytest.fixture

@@ -6,12 +6,15 @@ another core while this process loads the same and reads the configuration.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import multiprocessing
+import os
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.context import ForkServerContext
 from types import ModuleType
 from typing import Any
@@ -36,7 +39,7 @@ def context() -> ForkServerContext:
 
 
 def start() -> None:
-    """Start the fork server unless it runs.
+    """Start the fork server unless it runs, for a program that begins no other processes: at its end none is left.
 
     Raises:
         ConfigError: the path of the directory for temporary files is too long.
@@ -48,6 +51,23 @@ def start() -> None:
             f"{_LONGEST_TMPDIR} characters, such as /tmp (it is {tempfile.gettempdir()})"
         )
     forkserver.ensure_running()
+    atexit.unregister(_end)  # once is enough
+    atexit.register(_end)
+
+
+def _end() -> None:
+    """Wait for the fork server and for the process that the library starts beside it.
+
+    They end by themselves once this process is gone, but then it takes somebody else to collect them, which in a
+    container may be nobody.
+    """
+    server: Any = forkserver._forkserver  # there is no public way
+    tracker: Any = resource_tracker._resource_tracker
+    with contextlib.suppress(OSError, AttributeError):  # it is gone, or this Python keeps them in another way
+        os.kill(server._forkserver_pid, signal.SIGTERM)  # a worker that is left ends when it finds itself alone
+        server._stop()
+    with contextlib.suppress(OSError, AttributeError):
+        tracker._stop()
 
 
 @contextlib.contextmanager
