@@ -13,7 +13,6 @@ import os
 import signal
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing import connection
@@ -25,27 +24,13 @@ from cloudmarker._ledgerfiles import AuditLock, ledger_path
 from cloudmarker._plan import KINDS, Plan, process_name
 from cloudmarker._process import Message, Sent, Task, decode_message, main
 from cloudmarker._spooling import Spooling
+from cloudmarker._tally import PluginState, Tally
 from cloudmarker.channel import FanOut, Pipe
-from cloudmarker.contracts import SEVERITIES, Kind, Severity
-from cloudmarker.coverage import HOLES, STATES, State
+from cloudmarker.contracts import Kind
 from cloudmarker.errors import ConfigError, LedgerError, PluginError
 from cloudmarker.plugins import configured, load_class
 from cloudmarker.records import Stamper
-from cloudmarker.report import Snapshot
-from cloudmarker.results import (
-    FINDING_STATES,
-    MAX_LISTED,
-    AuditInfo,
-    AuditResult,
-    Delivery,
-    Finding,
-    FindingState,
-    Hole,
-    Outcome,
-    Status,
-    SuppressionUse,
-    WorkerResult,
-)
+from cloudmarker.results import AuditInfo, AuditResult, Delivery, WorkerResult
 from cloudmarker.spool import Found
 from cloudmarker.state import state_dir
 from cloudmarker.when import When
@@ -74,18 +59,6 @@ class _Process:
     sent: dict[str, Sent] = field(default_factory=dict)
 
 
-@dataclass
-class _Plugin:
-    """A plugin and the latest that its process reported of it."""
-
-    key: str
-    kind: Kind
-    latest: Snapshot
-    outcome: Outcome | None = None
-    message: str = ""
-    origins: int = 0
-
-
 class AuditRun:
     """One run of one audit.
 
@@ -100,28 +73,29 @@ class AuditRun:
         self.info = AuditInfo(
             audit_key, audit_version, {kind: tuple(audit.get(SECTIONS[kind]) or ()) for kind in KINDS}
         )
-        self.plugins = {
-            (kind, key): _Plugin(key, kind, Snapshot(key, kind)) for kind in KINDS for key in self.info.plugins[kind]
-        }
         self.problems: list[str] = []
         self.result: AuditResult | None = None
         self.on_begin: Callable[[AuditInfo], None] | None = None
         self._config = config
         self._state = state_dir(config)
         self._suppressions = suppressions.configured(config, audit_key)
+        self._tally = Tally(self.info, self._suppressions)
         self._lock: AuditLock | None = None
         self._spooling: Spooling | None = None
         self._processes: list[_Process] = []
         self._own: FanOut | None = None
         self._own_pipes: tuple[Pipe, ...] = ()
         self._stamper = Stamper(audit_key, audit_version, "audit", "Audit", "audit")
-        self._findings: dict[Severity, list[Finding]] = {severity: [] for severity in SEVERITIES}
-        self._holes: dict[bool, list[Hole]] = {True: [], False: []}
         self._started = time.time()
         self._start = time.monotonic()
         self._began = False
         self._stop_reason = ""
         self._stop_at = 0.0
+
+    @property
+    def plugins(self) -> Mapping[tuple[Kind, str], PluginState]:
+        """What is known of each plugin, by (kind, key)."""
+        return self._tally.plugins
 
     # Starting
 
@@ -211,31 +185,18 @@ class AuditRun:
         if message.config_problem:
             self.problems.append(message.config_problem)
         for snapshot in message.snapshots:
-            self.plugins[process.kind, snapshot.key].latest = snapshot
-            self._list_holes(snapshot.holes)
-            for finding in snapshot.findings:
-                listed = self._findings[finding.severity]
-                if len(listed) < MAX_LISTED:
-                    listed.append(finding)
+            self._tally.heard(process.kind, snapshot)
         for sent in message.sent:
             process.sent[sent.target] = sent
         process.ready = process.ready or message.ready
         if message.end:
             self._gone(process)
 
-    def _list_holes(self, holes: Sequence[Hole]) -> None:
-        """List what was not read: holes and what is not in use apart, so that neither crowds out the other."""
-        for hole in holes:
-            listed = self._holes[hole.state in HOLES]
-            if len(listed) < MAX_LISTED:
-                listed.append(hole)
-
     def _died(self, process: _Process) -> None:
         self._gone(process)
         message = _cause_of_death(process.process.exitcode)
         for key in process.keys:
-            plugin = self.plugins[process.kind, key]
-            plugin.outcome, plugin.message = "killed", message
+            self._tally.killed(process.kind, key, message)
             log.error("%s_%s: %s", self.info.key, key, message)
 
     def _gone(self, process: _Process) -> None:
@@ -256,7 +217,8 @@ class AuditRun:
                             process.control.send_bytes(b"go")
         elif self._own is not None and all(p.gone for p in self._processes if p.kind in ("cloud", "event")):
             own, self._own = self._own, None
-            self._send_own_record(own)
+            record = self._tally.record(self._started, time.monotonic() - self._start, self._stop_reason)
+            own.put(self._stamper.encode(record), "audit", self._stamper)
             own.end({})
             self._own_pipes = own.pipes
 
@@ -295,24 +257,25 @@ class AuditRun:
         """Make the result. Called once, after every worker has ended."""
         for pipe in self._own_pipes:
             pipe.settle()
-        workers = tuple(self._worker_result(plugin) for plugin in self.plugins.values())
+        tally = self._tally
+        workers = tuple(tally.worker_result(plugin, self._delivery(plugin)) for plugin in self.plugins.values())
         self._close_spools(workers)
         self._confirm(workers)
         self._unlock()
-        status, reason = self._status(workers)
-        uses = self._suppression_uses()
+        status, reason = tally.status(workers, self._stop_reason)
+        uses = tally.suppression_uses(self._stop_reason)
         self.result = AuditResult(
             audit=self.info,
             status=status,
             workers=workers,
-            coverage=self._coverage(),
-            holes=(*self._holes[True], *self._holes[False]),
-            severities=self._severities(),
-            statuses=self._statuses(),
-            fresh=self._severities(fresh=True),
+            coverage=tally.coverage(),
+            holes=tally.holes,
+            severities=tally.severities(),
+            statuses=tally.statuses(),
+            fresh=tally.severities(fresh=True),
             suppressed=sum(use.suppressed for use in uses),
             suppressions=uses,
-            findings=tuple(finding for severity in SEVERITIES for finding in self._findings[severity]),
+            findings=tally.findings,
             started=self._started,
             duration_s=time.monotonic() - self._start,
             reason=reason,
@@ -351,145 +314,22 @@ class AuditRun:
         if self._lock is not None:
             self._lock.release()
 
-    def _statuses(self) -> dict[FindingState, int]:
-        counts: Counter[str] = Counter()
-        for plugin in self.plugins.values():
-            counts.update(plugin.latest.statuses)
-        return {state: counts[state] for state in FINDING_STATES if counts[state]}
-
-    def _coverage(self) -> dict[State, int]:
-        counts: Counter[str] = Counter()
-        for plugin in self.plugins.values():
-            counts.update(plugin.latest.coverage)
-        return {state: counts[state] for state in STATES if counts[state]}
-
-    def _severities(self, *, fresh: bool = False) -> dict[Severity, int]:
-        counts: Counter[str] = Counter()
-        for plugin in self.plugins.values():
-            if plugin.kind == "event":
-                counts.update(plugin.latest.fresh if fresh else plugin.latest.severities)
-        return {severity: counts[severity] for severity in SEVERITIES if counts[severity]}
-
-    def _suppression_uses(self) -> tuple[SuppressionUse, ...]:
-        suppressed: Counter[int] = Counter()
-        matched: Counter[int] = Counter()
-        for plugin in self.plugins.values():
-            suppressed.update(plugin.latest.suppressed)
-            matched.update(plugin.latest.matched)
-        complete = self._status(self._producers())[0] == "complete"  # what stores and alerts do plays no part in it
-        day = suppressions.day_of(self.info.version)
-        return suppressions.uses(self._suppressions, day, suppressed, matched, complete=complete)
-
-    def _producers(self) -> list[WorkerResult]:
-        plugins = self.plugins.values()
-        return [self._worker_result(plugin) for plugin in plugins if plugin.kind in ("cloud", "event")]
-
-    def _worker_result(self, plugin: _Plugin) -> WorkerResult:
-        latest = plugin.latest
-        outcome: Outcome = plugin.outcome or latest.outcome or "stopped"
-        return WorkerResult(
-            name=f"{self.info.key}_{plugin.key}",
-            key=plugin.key,
-            kind=plugin.kind,
-            outcome=outcome,
-            message=plugin.message or latest.message,
-            records_in=latest.records_in,
-            records_out=latest.records_out,
-            rejected_out=latest.rejected_out,
-            errors=latest.errors,
-            record_types=latest.record_types,
-            delivery=self._delivery(plugin, outcome) if plugin.kind in ("store", "alert") else None,
-            outputs=tuple(latest.outputs),
-            display=latest.display,
-            duration_s=latest.duration_s,
-        )
-
-    def _delivery(self, plugin: _Plugin, outcome: Outcome) -> Delivery:
+    def _delivery(self, plugin: PluginState) -> Delivery | None:
+        """Return what became of the records of a store or alert; None for other plugins."""
+        if plugin.kind not in ("store", "alert"):
+            return None
         target = process_name(self.info.key, plugin.kind, (plugin.key,))
         handed = [process.sent[target] for process in self._processes if target in process.sent]
         handed += [Sent(pipe.target, pipe.sent, pipe.dropped) for pipe in self._own_pipes if pipe.target == target]
         found = Found()
         if self._spooling is not None:
             when = When.of(configured(self._config, plugin.key))
-            found = self._spooling.found(target, plugin.latest, when, killed=outcome == "killed")
+            found = self._spooling.found(target, plugin.latest, when, killed=plugin.ended == "killed")
         emitted = max(sum(sent.sent + sent.dropped for sent in handed), plugin.latest.records_in) - found.unwanted
         accounted = found.delivered + found.rejected + found.spooled
         if any(known.outcome == "killed" for known in self.plugins.values()):
             emitted = max(emitted, accounted)  # who was killed may have done more than it lived to report
         return Delivery(emitted, found.delivered, found.rejected, found.spooled, emitted - accounted)
-
-    def _status(self, workers: Sequence[WorkerResult]) -> tuple[Status, str]:
-        """Return the status and the reason for it, the worst first."""
-        if failures := list(filter(None, map(_failure, workers))):
-            return "failed", failures[0]
-        if shortfalls := list(filter(None, map(_shortfall, workers))):
-            return "incomplete", shortfalls[0]
-        holes = {state: count for state, count in self._coverage().items() if state in HOLES}
-        if holes:
-            return "incomplete", "coverage has holes: " + ", ".join(f"{n} {state}" for state, n in holes.items())
-        if self._stop_reason:
-            return "incomplete", self._stop_reason
-        return "complete", ""
-
-    def _send_own_record(self, output: FanOut) -> None:
-        """Send the audit record: what is known of the audit before its stores have ended."""
-        producers = self._producers()
-        uses = self._suppression_uses()
-        status, reason = self._status(producers)
-        types: Counter[str] = Counter()
-        for worker in producers:
-            if worker.kind == "cloud":
-                types.update(worker.record_types)
-        record = {
-            "ext": {"cloud_type": "", "record_type": "audit"},
-            "com": {
-                "record_type": "audit",
-                "cloud_type": "",
-                "reference": f"{self.info.key}/{self.info.version}",
-                "status": status,
-                "reason": reason,
-                "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._started)),
-                "duration_s": round(time.monotonic() - self._start, 3),
-                "records": dict(types),
-                "events": self._severities(),
-                "findings": self._statuses(),
-                "suppressed": sum(use.suppressed for use in uses),
-                "suppressions_expired": [use.what for use in uses if use.state == "expired"],
-                "suppressions_unmatched": [use.what for use in uses if use.state == "unmatched"],
-                "coverage": self._coverage(),
-                "workers": [
-                    {
-                        "name": worker.name,
-                        "kind": worker.kind,
-                        "outcome": worker.outcome,
-                        "message": worker.message,
-                        "records_in": worker.records_in,
-                        "records_out": worker.records_out,
-                        "errors": worker.errors,
-                        "rejected": worker.rejected_out,
-                    }
-                    for worker in producers
-                ],
-            },
-        }
-        output.put(self._stamper.encode(record), "audit", self._stamper)  # type: ignore[arg-type]
-
-
-def _failure(worker: WorkerResult) -> str:
-    """Return what failed in a worker, empty if nothing did; a cloud that ended early is no failure but a shortfall."""
-    delivery = worker.delivery or Delivery()
-    if worker.outcome == "killed" or (worker.outcome == "failed" and worker.kind != "cloud"):
-        return f"{worker.name} {worker.outcome}: {worker.message}"
-    if missing := delivery.rejected + delivery.spooled + delivery.lost:
-        return f"{worker.name} did not deliver {missing} records"
-    if worker.errors:
-        return f"{worker.name} failed on {worker.errors} records"
-    return ""
-
-
-def _shortfall(worker: WorkerResult) -> str:
-    """Return why a worker did not do everything, empty if it did."""
-    return f"{worker.name} {worker.outcome}: {worker.message}" if worker.outcome in ("failed", "stopped") else ""
 
 
 def _signal(process: _Process, signum: signal.Signals) -> None:
