@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import resource
 import signal
 import sqlite3
 import subprocess
@@ -35,7 +36,13 @@ class Audit:
         self.ledger = directory / "state" / "findings" / "a" / "mockevent.sqlite"
         self._ran = False
 
-    def start(self, *args: str) -> subprocess.Popen[str]:
+    def start(self, *args: str, file_size: int | None = None) -> subprocess.Popen[str]:
+        """Start it; no file that it writes may get larger than *file_size* bytes."""
+
+        def limit() -> None:
+            if file_size is not None:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, file_size))
+
         config = {
             "plugins": self.plugins,
             "audits": {"a": self.audit},
@@ -56,11 +63,12 @@ class Audit:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            preexec_fn=limit,  # noqa: PLW1509  # there are no threads here
         )
 
-    def run(self) -> tuple[int, Any]:
+    def run(self, file_size: int | None = None) -> tuple[int, Any]:
         """Run it; return the exit code and the result."""
-        process = self.start()
+        process = self.start(file_size=file_size)
         out, err = process.communicate(timeout=60)
         assert out, err
         return process.returncode, json.loads(out)[0]
@@ -70,9 +78,9 @@ class Audit:
         out, err = process.communicate(timeout=60)
         return process.returncode, out, err
 
-    def alerted(self) -> Counter[str]:
+    def alerted(self, name: str = "a_mockevent.json") -> Counter[str]:
         """Return the statuses of the events that the alert was sent in the latest run."""
-        path = self.directory / "out" / "a_mockevent.json"
+        path = self.directory / "out" / name
         return Counter(record["com"].get("status") for record in json.loads(path.read_bytes()))
 
     def logged(self, pattern: str) -> re.Match[str]:
@@ -152,6 +160,19 @@ def test_what_is_new_is_new_again_if_an_alert_lost_it(audit):
     assert (code, result["workers"][-1]["delivery"]["lost"]) == (1, 10)
     audit.audit["alerts"] = ["out"]
     assert audit.run()[1]["statuses"] == {"new": 10}
+
+
+def test_a_ledger_that_cannot_grow_costs_the_statuses_of_the_run_and_no_event(audit):
+    audit.audit["stores"] = []
+    audit.run()
+    audit.plugins["cloud"]["params"]["record_count"] = 150
+    size = audit.ledger.stat().st_size
+    code, result = audit.run(file_size=size)
+    event = next(worker for worker in result["workers"] if worker["kind"] == "event")
+    assert (code, event["outcome"], event["records_out"]) == (1, "failed", 50)
+    assert event["message"].startswith(f"remembering findings: {audit.ledger}: ")
+    assert audit.alerted("a_mockevent.partial.json") == {"open": 10, "new": 40}
+    assert (audit.ledger.stat().st_size, audit.run()[1]["statuses"]) == (size, {"open": 10, "new": 40})
 
 
 def test_what_is_spooled_for_an_alert_is_not_new_again(audit):
