@@ -119,7 +119,7 @@ def tenant(request: pytest.FixtureRequest) -> Iterator[Tenant]:
 class Audit:
     """Runs one audit again and again. What its alerts were sent is read from their files."""
 
-    def __init__(self, directory: Path, cloud: dict[str, Any]) -> None:
+    def __init__(self, directory: Path, cloud: dict[str, Any], event: str = "firewallruleevent") -> None:
         self._directory = directory
         changes = {"status": ["new", "reopened", "fixed"]}
         config = {
@@ -135,7 +135,7 @@ class Audit:
             "audits": {
                 "a": {
                     "clouds": ["cloud"],
-                    "events": ["firewallruleevent"],
+                    "events": [event],
                     "stores": ["all"],
                     "alerts": ["all", "changes"],
                 }
@@ -230,3 +230,19 @@ def test_findings_are_told_when_they_change_and_are_fixed_only_when_they_were_lo
     audit.clear()
     assert audit.run() == {"reopened": 1, "open": known}
     assert [com["status"] for com in audit.alerted("changes")] == ["reopened"]
+
+
+def test_what_is_in_zones_that_are_no_longer_read_is_not_fixed(tmp_path):
+    with GCPSimulator(projects=2) as simulator:
+        params: dict[str, Any] = {**simulator.settings, "retry_deadline_s": 3}
+        everywhere = Audit(tmp_path, {"plugin": "gcpcloud", "params": params}, "internetexposureevent")
+        known = everywhere.run()["new"]
+        params["zone"] = "us-east1-b"
+        here = Audit(tmp_path, {"plugin": "gcpcloud", "params": params}, "internetexposureevent")
+        seen = here.run()
+        assert here.status == "complete"
+        assert set(seen) - {"open"} == {"unknown"}
+        assert sum(seen.values()) == known
+        params["zone"] = None
+        everywhere = Audit(tmp_path, {"plugin": "gcpcloud", "params": params}, "internetexposureevent")
+        assert everywhere.run() == {"open": known}

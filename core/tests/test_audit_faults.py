@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +42,10 @@ class Run:
         }
         (self.directory / "c.yaml").write_text(yaml.safe_dump(config))
 
-    def start(self) -> subprocess.Popen[str]:
+    def start(self, command: Sequence[str] = CLI) -> subprocess.Popen[str]:
         environ = {**os.environ, "PYTHONPATH": str(SUPPORT), "HOME": str(self.directory)}
         return subprocess.Popen(
-            [*CLI, "-c", "c.yaml", "run", "--json"],
+            [*command, "-c", "c.yaml", "run", "--json"],
             cwd=self.directory,
             env=environ,
             stdout=subprocess.PIPE,
@@ -169,6 +171,22 @@ def test_a_killed_supervisor_leaves_no_process(run: Run) -> None:
 
 
 # Signals
+
+
+def test_a_store_that_hangs_when_all_is_stopped_does_not_cost_the_others(run: Run, tmp_path: Path) -> None:
+    hanging = plugin("Store", path=str(tmp_path / "lines"), delay_s=100)
+    run.configure({"hanging": hanging}, {"stores": ["filestore", "hanging"], "events": [], "alerts": []})
+    sooner = "STOP_READING_S, s.STOP_ALL_S, s.STOP_REST_S, s.STOP_LAST_S = 0.5, 1, 15, 20"
+    script = f"import cloudmarker.supervisor as s; s.{sooner}; from cloudmarker.cli import main; main()"
+    process = run.start([sys.executable, "-c", script])
+    run.logged("a_hanging: started")
+    process.send_signal(signal.SIGTERM)
+    code, result, _ = run.finish(process)
+    assert (code, worker(result, "hanging", "store")["outcome"]) == (1, "killed")
+    kept = worker(result, "filestore", "store")
+    assert (kept["outcome"], kept["delivery"]["delivered"], kept["delivery"]["lost"]) == ("ok", 12, 0)
+    assert [len(run.records(origin)) for origin in ("cloud", "audit")] == [10, 2]
+    assert_nothing_left(process)
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
@@ -355,20 +373,53 @@ def test_poison_values_have_their_documented_form_and_harm_no_neighbour(run: Run
 # Back-pressure and time
 
 
+def most_memory(session: int) -> dict[str, int]:
+    """Return how much memory each process of a session has held at most so far, in kilobytes, by its number."""
+    found = {}
+    for number in alive_in_session(session):
+        with contextlib.suppress(OSError):  # it has ended by now
+            if peak := re.search(r"^VmHWM:\s+(\d+) kB$", Path(f"/proc/{number}/status").read_text(), re.MULTILINE):
+                found[number] = int(peak[1])
+    return found
+
+
 def test_a_slow_store_holds_the_cloud_back_and_memory_stays_flat(run: Run, tmp_path: Path) -> None:
-    run.configure(
-        {
-            "cloud": plugin("Cloud", count=15_000, size=12_000),
-            "slow": plugin("Store", path=str(tmp_path / "l"), delay_s=0.0001),
-        },
-        {"stores": ["slow"], "events": [], "alerts": []},
-    )
+    count, size, times = 1400, 64_000, 100
+    audit = {"stores": ["store"], "events": [], "alerts": []}
+
+    def configure(count: int, delay_s: float) -> Path:
+        lines = tmp_path / f"lines-{count}"
+        store = plugin("Store", path=str(lines), delay_s=delay_s)
+        run.configure({"cloud": plugin("Cloud", count=count, size=size), "store": store}, audit)
+        return lines
+
+    configure(2 * count, 0)  # how long the cloud works on a record if nothing holds it back
+    code, _, err = run.finish(run.start())
+    assert code == 0, err
+    cloud_s = float(run.logged(r"a_cloud: ended, (\S+) s of processor time")[1]) / (2 * count)
+    (run.directory / "log").unlink()
+
+    lines = configure(count, times * cloud_s)
     process = run.start()
-    code, _, _ = run.finish(process, 100)
-    assert code == 0
-    peaks = {m[1]: int(m[2]) for m in re.finditer(r"a_(\w+): ended, .* (\d+) MB", (run.directory / "log").read_text())}
-    assert set(peaks) == {"cloud", "slow"}
-    assert max(peaks.values()) < 60  # the records alone are 180 MB
+    early: dict[str, int] = {}
+    peaks: dict[str, int] = {}
+    end = time.monotonic() + 60
+    while process.poll() is None and time.monotonic() < end:
+        peaks |= most_memory(process.pid)
+        if not early and lines.exists() and len(lines.read_text().splitlines()) > count / 10:
+            early = dict(peaks)
+        time.sleep(0.05)
+    code, result, err = run.finish(process, 1)
+    assert code == 0, err
+    took = {name: worker(result, name, kind)["duration_s"] for name, kind in (("cloud", "cloud"), ("store", "store"))}
+    assert took["store"] / count >= times * cloud_s
+    assert took["cloud"] > 0.8 * took["store"]  # it was held back to the end
+    assert {str(process.pid), str(run.pid("cloud")), str(run.pid("store"))} <= early.keys()
+    assert max(peaks.values()) < 60_000  # the records alone are 90 MB
+    assert max(peaks[number] - early[number] for number in early) < 5_000
+    own = re.findall(r"a_\w+: ended, .* (\d+) MB", (run.directory / "log").read_text())
+    assert len(own) == 2
+    assert max(map(int, own)) < 60
 
 
 def test_a_slow_cloud_is_delivered_within_a_second(run: Run, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import os
 import queue
 import signal
 import threading
+import tracemalloc
 from collections.abc import Iterator, Sequence
 from multiprocessing import connection
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 import pytest
 from cloudmarker.batches import BATCH_BYTES, BATCH_RECORDS, Decoder, RecordBatch
 from cloudmarker.channel import FanOut, Pipe, PipeInput, QueueInput, QueueOutput
-from cloudmarker.records import Stamper, decode
+from cloudmarker.records import Stamper, Stamps, decode
 from cloudmarker.testing.records import StampedOrigin
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -418,6 +419,28 @@ def test_a_record_nested_as_deep_as_a_stack_allows_is_read_from_a_deeper_one():
     assert records_below(30)[1] == {"com": {"a": 1}}
 
 
+def test_records_put_while_others_are_flushed_have_each_a_number_in_order():
+    line, stamper = Line(), Stamper("a", "v", "cloud", "Plugin", "cloud")
+    reading, batches = drained(line.readers[0])
+    done = threading.Event()
+
+    def flush() -> None:
+        while not done.is_set():
+            line.out.flush()
+
+    flushing = threading.Thread(target=flush)
+    flushing.start()
+    for number in range(0, 6000, 3):
+        line.out.put(stamper.encode({"com": {"n": number}}), "ab"[number % 2], stamper)
+        line.out.put_all([stamper.encode({"com": {"n": number + more}}) for more in (1, 2)], "a", stamper)
+    done.set()
+    flushing.join()
+    line.out.end({})
+    reading.join(10)
+    coms = [record["com"] for batch in batches for record in Decoder().records(batch)]
+    assert [(com["n"], com["record_id"]) for com in coms] == [(n, f"a_cloud_v_{n + 1}") for n in range(6000)]
+
+
 # Stamps, which travel beside the records
 
 names = st.text(max_size=20)
@@ -439,20 +462,56 @@ def test_records_arrive_with_the_stamps_of_their_origin_however_they_are_read(gi
         expected.append(decode(stampers[0].line(record)))
         line.out.put(stampers[1].encode(record), record_type, stampers[1])
     line.out.end({})
+    (sent,) = line.batches()
+    stamped = copied(sent)
+    assert [decode(each) for each in stamped.data.split(b"\n")] == expected
+    for received in (sent, stamped):  # before and after somebody wanted the lines
+        assert Decoder().records(received) == expected
+        assert [record for part in received.split() for record in Decoder().records(part)] == expected
+        assert [decode(each) for part in received.split() for each in part.data.split(b"\n")] == expected
+        for record_type in "ab":
+            part = copied(received).only({record_type})
+            wanted = [record for record, (_, its) in zip(expected, given_records, strict=True) if its == record_type]
+            assert (Decoder().records(part) if part else []) == wanted
+        few = Decoder({"com.n", "com.record_id", "com.origin_worker"}).records(received)
+        assert few == [
+            {"com": {name: record["com"][name] for name in ("n", "record_id", "origin_worker")}} for record in expected
+        ]
+        assert Decoder({"com.n"}).records(received) == [{"com": {"n": record["com"]["n"]}} for record in expected]
+
+
+def copied(batch: RecordBatch) -> RecordBatch:
+    return RecordBatch(batch.origin_worker, batch.runs, *batch.unstamped())
+
+
+def test_a_batch_holds_its_lines_once_with_or_without_stamps():
+    stamper, line = Stamper("a", "v", "cloud", "Plugin", "cloud"), Line()
+    line.out.put(stamper.encode({"com": {"n": 1}}), "mock", stamper)
+    line.out.end({})
     (received,) = line.batches()
-    assert [decode(each) for each in received.data.split(b"\n")] == expected
-    assert Decoder().records(received) == expected
-    assert [record for part in received.split() for record in Decoder().records(part)] == expected
-    assert [decode(each) for part in received.split() for each in part.data.split(b"\n")] == expected
-    for record_type in "ab":
-        part = received.only({record_type})
-        wanted = [record for record, (_, its) in zip(expected, given_records, strict=True) if its == record_type]
-        assert (Decoder().records(part) if part else []) == wanted
-    few = Decoder({"com.n", "com.record_id", "com.origin_worker"}).records(received)
-    assert few == [
-        {"com": {name: record["com"][name] for name in ("n", "record_id", "origin_worker")}} for record in expected
-    ]
-    assert Decoder({"com.n"}).records(received) == [{"com": {"n": record["com"]["n"]}} for record in expected]
+    assert received.unstamped() == (b'{"com":{"n":1}}', stamps_from(1))
+    data = received.data
+    assert received.unstamped() == (data, None)
+    assert received.data is data
+
+
+def test_a_large_record_is_copied_once_to_get_its_stamps_and_then_held_once():
+    stamper, size = Stamper("a", "v", "cloud", "Plugin", "cloud"), 8_000_000
+    received = RecordBatch(stamper.worker, [("a", 1)], stamper.encode({"com": {"n": "x" * size}}), stamper.take(1))
+    tracemalloc.start()
+    try:
+        assert len(received.data) > size
+        held, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 1.1 * size
+    assert peak < 1.1 * size  # beside the lines without stamps, which were there before
+    assert received.unstamped() == (received.data, None)
+
+
+def stamps_from(first: int) -> Stamps:
+    """Return the stamps of records of the plugin ``cloud`` that begin with a number."""
+    return Stamper("a", "v", "cloud", "Plugin", "cloud").take(9).after(first - 1)
 
 
 def test_ids_go_on_from_batch_to_batch_and_from_type_to_type():

@@ -173,7 +173,7 @@ BAD = {
     ),
     "a port that is none": (
         "email: {from_addr: a, to_addrs: [b], subject: c, port: 70000}\n",
-        ["email.port: expected a number from 0 to 65535, got a number"],
+        ["email.port: expected a number from 0 to 65535, got 70000"],
     ),
     "state": (
         "state: {path: 5, dir: x}\n",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
@@ -313,6 +314,36 @@ def test_a_stop_bounds_the_time():
     assert sum(run.waits) < 15
 
 
+@pytest.mark.parametrize("answered", [0, 3])
+def test_an_answer_that_does_not_come_is_not_waited_for_when_the_time_of_a_stop_is_over(answered):
+    go_on, run, before = threading.Event(), MemoryRun(), set(threading.enumerate())
+
+    def send(items: Sequence[Item]) -> Any:
+        def silent() -> None:
+            run.deadline = run.now()
+            go_on.wait(30)
+
+        return silent if items[0].position >= answered else lambda: None
+
+    def write() -> None:
+        for record in RECORDS[:8]:
+            run.hand()
+            delivery.write(record)
+
+    delivery = Delivery(send, batch_records=1, parallel=2)
+    begun = time.monotonic()
+    delivery.begin(run)
+    with pytest.raises(PluginError, match="1 record still to be delivered when the audit was stopped: there was no"):
+        write()
+    delivery.finish()
+    assert time.monotonic() - begun < 10
+    assert run.confirmed == set(range(answered))
+    go_on.set()
+    for thread in set(threading.enumerate()) - before:
+        thread.join(10)
+        assert not thread.is_alive()
+
+
 # Without a run
 
 
@@ -400,6 +431,7 @@ def test_when_the_plugin_ends_what_was_delivered_beside_is_known():
     server = Slow()
     server.go_on.set()
     server.faults = {2: PluginError("no access")}
+    before = set(threading.enumerate())
     run, delivery = MemoryRun(), Delivery(server, batch_records=2, parallel=3)
     delivery.begin(run)
     with pytest.raises(PluginError, match="no access"):
@@ -408,7 +440,7 @@ def test_when_the_plugin_ends_what_was_delivered_beside_is_known():
     sent = {position for positions in server.requests for position in positions}
     assert run.confirmed == sent - {2, 3}
     assert {2, 3} <= run.unanswered
-    assert not any(thread.name.startswith("delivery") for thread in threading.enumerate())
+    assert set(threading.enumerate()) <= before
 
 
 # Whatever the server does

@@ -292,3 +292,26 @@ def test_what_the_list_of_jobs_raises_is_raised_where_results_are_read():
 
     with pytest.raises(RuntimeError, match="no more"):
         list(run(jobs(), 2))
+
+
+def test_what_is_thrown_in_where_results_are_read_ends_the_threads():
+    before = threading.active_count()
+    results = run([Job(partial(numbers, 0, 1000)) for _ in range(2)], 2)
+    next(results)
+    with pytest.raises(KeyboardInterrupt):
+        results.throw(KeyboardInterrupt)
+    assert threading.active_count() == before
+
+
+def test_jobs_whose_time_has_not_come_hold_no_thread():
+    opened = threading.Event()
+    late = [Job(partial(numbers, n, n + 1), "late") for n in range(50)]
+    free = [Job(partial(numbers, n, n + 1), "free") for n in range(100, 150)]
+
+    def ready_at(key, ahead):
+        return time.monotonic() + 0.01 if key == "late" and not opened.is_set() else 0.0
+
+    results = run([*late, *free], 2, ready_at=ready_at)
+    assert sorted(next(results) for _ in free) == list(range(100, 150))
+    opened.set()
+    assert sorted(results) == list(range(50))

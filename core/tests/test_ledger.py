@@ -10,12 +10,13 @@ import sqlite3
 import stat
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cloudmarker import ledger
+from cloudmarker._findingpages import renew
 from cloudmarker._findingproducer import FindingProducer
 from cloudmarker._ledgerfiles import AuditLock, ledger_path
 from cloudmarker._tracking import Tracker
@@ -81,6 +82,7 @@ class Memory:
                 producer.release()
         producer.release()
         self.coms = output.coms
+        self.fresh = dict(report.fresh)
         if killed:
             return {}
         for com in [records.coverage(account=None, record_types=None)["com"]] if coverage is None else coverage:
@@ -258,6 +260,40 @@ def test_an_event_of_any_shape_gets_its_status_in_com(memory):
     assert memory.statuses() == {"a": "new", "b": "new", "c": "new"}
     memory.run([event("a"), *odd])
     assert memory.statuses() == {"a": "open", "b": "open", "c": "open"}
+
+
+def test_a_plugin_may_use_its_dicts_again(memory):
+    def found() -> Iterator[dict[str, Any]]:
+        used = event("a")
+        for name, severity in [("a", "critical"), ("b", "low"), ("c", "low")]:
+            used["com"] |= event(name)["com"] | {"severity": severity, "record_type": f"{severity}_event"}
+            yield used
+        used.clear()
+
+    assert memory.run(found()) == {"new": 3}
+    assert [(com["reference"], com["record_type"]) for com in memory.coms] == [
+        ("a", "critical_event"),
+        ("b", "low_event"),
+        ("c", "low_event"),
+    ]
+    assert memory.fresh == {"critical": 1, "low": 2}
+    assert memory.run(found()) == {"open": 3}
+    assert memory.fresh == {}
+
+
+def test_a_checksum_made_in_another_way_is_made_anew_once(memory):
+    def digests() -> list[tuple[int]]:
+        with contextlib.closing(sqlite3.connect(memory.path)) as conn:
+            return conn.execute("SELECT digest FROM findings ORDER BY id").fetchall()
+
+    memory.run(range(300))
+    made = digests()
+    with contextlib.closing(sqlite3.connect(memory.path)) as conn, conn:
+        conn.execute("UPDATE findings SET digest = digest + 1")
+        renew(conn, "SELECT id FROM findings", (), ledger.OPEN)
+    for _ in range(2):
+        assert memory.run(range(300)) == {"open": 300}
+        assert digests() == made
 
 
 RUNS = st.lists(

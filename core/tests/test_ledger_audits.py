@@ -127,7 +127,10 @@ def test_an_event_worker_that_is_killed_has_found_nothing_yet(audit):
     audit.plugins["cloud"] = {"plugin": "faulty_plugins.Cloud", "params": {"count": 600, "delay_s": 0.01}}
     process = audit.start()
     pid = int(audit.logged(r"a_mockevent: started, process (\d+)")[1])
-    time.sleep(0.5)
+    told, end = audit.directory / "out" / "a_mockevent.tmp", time.monotonic() + 30
+    while not (told.exists() and b"mock_event" in told.read_bytes()):
+        assert time.monotonic() < end, "the alert was told of nothing"
+        time.sleep(0.02)
     os.kill(pid, signal.SIGKILL)
     process.send_signal(signal.SIGTERM)
     out, _ = process.communicate(timeout=30)

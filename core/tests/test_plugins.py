@@ -9,6 +9,7 @@ import pytest
 from cloudmarker import hookspecs
 from cloudmarker._contractcheck import contract_faults, kind_of
 from cloudmarker._discovery import HOOKS, Source
+from cloudmarker.config import check
 from cloudmarker.errors import PluginError
 from cloudmarker.hookspecs import PluginSpec
 from cloudmarker.plugins import Registry, constructor_parameters, load_class, load_plugin, registry, suggest
@@ -199,6 +200,26 @@ def test_a_short_name_claimed_twice_names_both_and_means_neither(good):
     assert "goodcloud" not in registry().plugins
     with pytest.raises(PluginError, match=r"acme-good 1.5 and acme-twin 1.5.*class path"):
         load_class("goodcloud")
+
+
+def test_a_short_name_of_core_claimed_by_another_stops_the_audits_that_use_it_and_no_other(site, tmp_path):
+    site.install("acme-mock", GOOD.replace("goodcloud", "mockcloud"))
+
+    def problems(*lines: str) -> tuple[str, ...]:
+        path = tmp_path / "audit.yaml"
+        path.write_text("\n".join(lines))
+        return tuple(line.replace(str(path), "audit.yaml") for line in check([str(path)]).problems)
+
+    audit = ("audits: {a: {clouds: [mine]}}", "run: [a]")
+    assert problems("plugins: {mine: {plugin: cloudmarker.clouds.mockcloud.MockCloud}}", *audit) == ()
+    (own,) = problems("plugins: {mine: {plugin: mockcloud}}", *audit)
+    assert re.match("audit.yaml: plugins.mine.plugin: cloudmarker .* and acme-mock 1.5: more than one", own)
+    for lines in (
+        ("run: [mockaudit]",),
+        ("plugins: {mockcloud: {params: {}}}", "audits: {a: {clouds: [mockcloud]}}", "run: [a]"),
+    ):
+        (used,) = problems(*lines)
+        assert re.match("base config: plugins.mockcloud.plugin: cloudmarker .* and acme-mock 1.5: more than one", used)
 
 
 def test_a_short_name_claimed_twice_by_one_distribution_names_it_once(good):

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import threading
 import tracemalloc
-from datetime import datetime, timedelta, timezone
-from email.utils import format_datetime
 
 import pytest
 from cloudmarker.coverage import STATES
-from cloudmarker.reading import PLACES, REASON_LENGTH, Novelty, Retry, Tally, UnreadError, one_line, retry_after_s
+from cloudmarker.reading import PLACES, REASON_LENGTH, Novelty, Retry, Tally, UnreadError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -96,22 +94,8 @@ def test_threads_may_count_together():
 
 
 def test_a_reason_is_one_line_of_bounded_length():
-    assert one_line("a\n b\r\n\tc") == "a b c"
-    assert len(one_line("x" * 10_000)) == REASON_LENGTH
-    assert str(UnreadError("failed", "a\nb")) == "a b"
-
-
-@pytest.mark.parametrize(
-    ("value", "seconds"), [("3", 3.0), ("-1", 0.0), ("soon", None), ("nan", None), ("", None), (None, None)]
-)
-def test_retry_after_in_seconds_is_read(value, seconds):
-    assert retry_after_s(value) == seconds
-
-
-def test_retry_after_as_a_date_is_read():
-    seconds = retry_after_s(format_datetime(datetime.now(timezone.utc) + timedelta(seconds=30), usegmt=True))
-    assert seconds is not None
-    assert 25 < seconds <= 30
+    assert str(UnreadError("failed", "a\n b\r\n\tc")) == "a b c"
+    assert len(str(UnreadError("failed", "x" * 10_000))) == REASON_LENGTH
 
 
 def test_waits_double_are_never_less_than_asked_for_and_are_capped():

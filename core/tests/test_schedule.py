@@ -63,13 +63,13 @@ def test_a_time_of_day_comes_when_a_clock_shows_it_next(schedule, after, expecte
     assert times(schedule, after, 1) == [expected]
 
 
-@given(st.times(), st.datetimes(min_value=datetime(1971, 1, 1), max_value=datetime(2100, 1, 1)))
+@given(st.times(), st.datetimes(max_value=datetime(9998, 1, 1)))
 def test_a_time_of_day_comes_within_a_day_and_is_what_the_clock_shows(at, after):
     schedule = Schedule.parse({"cron": f"{at.minute} {at.hour} * * *", "timezone": "UTC"})
     now = after.replace(tzinfo=timezone.utc)
     found = datetime.fromtimestamp(schedule.next_after(now.timestamp()).at, timezone.utc)
     assert now < found <= now + timedelta(days=1)
-    assert (found.hour, found.minute, found.second) == (at.hour, at.minute, 0)
+    assert (found.hour, found.minute, found.second, found.microsecond) == (at.hour, at.minute, 0, 0)
 
 
 def test_a_time_of_day_is_that_of_the_clock_of_this_machine(local_clock):
@@ -196,7 +196,7 @@ def test_every_day_has_its_run_and_none_two(after, schedule):
     entry = {"cron": f"{int(schedule[3:])} {int(schedule[:2])} * * *", "timezone": "Europe/Berlin"}
     first = Schedule.parse(entry).next_after(after).at
     second = Schedule.parse(entry).next_after(first).at
-    assert timedelta(hours=22) <= timedelta(seconds=second - first) <= timedelta(hours=26)
+    assert timedelta(hours=23) <= timedelta(seconds=second - first) <= timedelta(hours=25)
 
 
 @pytest.mark.parametrize("zone", [BERLIN, "UTC", "XXX+03:30", "EST5EDT,M3.2.0,M11.1.0"])

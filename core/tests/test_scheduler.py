@@ -57,6 +57,7 @@ class World:
     ) -> None:
         self.time = utc(start)
         self.runs: list[tuple[str, float, float]] = []
+        self.slept: list[tuple[float, float]] = []
         self.configs: list[Any] = []
         self.config = config
         self.takes_s = takes_s
@@ -73,6 +74,7 @@ class World:
         """Let the machine sleep, or its clock be set if *hours* are negative."""
 
         def jump() -> None:
+            self.slept.append((self.time, self.time + hours * HOUR))
             self.time += hours * HOUR
 
         self.happens(when, jump)
@@ -220,6 +222,15 @@ def test_a_clock_that_is_set_right_during_a_run_does_not_stop_the_schedule():
     assert world.begun() == ["28 06:00", "21 06:00", "22 06:00"]
 
 
+def idle_s(world: World, since: float, until: float) -> float:
+    """Return how long the machine was awake in that time and no audit ran."""
+    found = 0.0
+    for begin, end in sorted([*world.slept, *((begin, end) for _, begin, end in world.runs)]):
+        found += max(0.0, min(begin, until) - since)
+        since = max(since, end)
+    return found + max(0.0, until - since)
+
+
 @settings(max_examples=20)
 @given(
     st.lists(
@@ -246,7 +257,9 @@ def test_whatever_runs_last_and_however_the_machine_sleeps_nothing_overlaps_is_d
         before = (start, start)
         for begin, until in runs:
             assert begin >= before[1], "it overlaps the one before"
-            assert any(before[0] < moment <= begin for moment in due), "there was no reason for it"
+            reasons = [moment for moment in due if before[0] < moment <= begin]
+            assert reasons, "there was no reason for it"
+            assert idle_s(world, reasons[0], begin) == 0, "it could have begun before"
             before = (begin, until)
         lost = [moment for moment in due if before[0] < moment <= end - 60]
         assert busy or not lost

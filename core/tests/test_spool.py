@@ -18,20 +18,29 @@ from cloudmarker._handover import Handover
 from cloudmarker._journal import DELIVERED, LEDGER, REJECTED, Journal
 from cloudmarker._spooling import Spooling
 from cloudmarker.channel import FanOut, Pipe, PipeInput
-from cloudmarker.records import encode
+from cloudmarker.contracts import Record
+from cloudmarker.records import Stamper, decode, encode
+from cloudmarker.report import Report
 from cloudmarker.results import AuditInfo
-from cloudmarker.spool import Found, Owner, Spool, append, spools, spools_of
-from cloudmarker.testing import records
-from cloudmarker.when import Wanted
+from cloudmarker.spool import Found, Owner, Spool, append, spools, spools_of, stamps
+from cloudmarker.storerun import WorkerRun
+from cloudmarker.testing import MemoryStore, records
+from cloudmarker.when import Wanted, When
+from cloudmarker.workers import run_store
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 OWNER = Owner("a", "20260102_030405", "es", "store", ("a_cloud", "a_audit"))
+ONLY_MOCK = {"record_types": ["mock"]}
 LINES = [encode(record) for record in records.stamped(*(records.mock(n) for n in range(60)))]
 
 
 def data(*numbers: int) -> bytes:
     return b"\n".join(LINES[n] for n in numbers)
+
+
+def made(*record_types: str) -> list[Record]:
+    return [records.mock(n) if name == "mock" else records.scope() for n, name in enumerate(record_types)]
 
 
 def left(directory: Path) -> list[int]:
@@ -99,7 +108,7 @@ def test_confirming_leaves_what_was_taken(tmp_path, small):
 def test_a_journal_that_ended_well_leaves_nothing(tmp_path):
     journal = Journal(tmp_path)
     journal.receive(data(0, 1), 2)
-    journal.skip(4)
+    journal.skip(4, "x")
     journal.confirm()
     assert journal.close() == (0, 0)
     assert files(tmp_path) == set()
@@ -253,10 +262,26 @@ def test_what_the_store_does_not_want_is_not_kept_for_it(tmp_path):
     spool = Spool.create(tmp_path, OWNER)
     journal = Journal(spool.path)
     journal.receive(data(0), 1)
-    journal.skip(7)
+    journal.skip(7, "x")
     other = encode(records.stamped(records.scope())[0])
     append(spool.part_from("a_cloud (cloud)"), other + b"\n" + data(1))
     assert spool.recover(Wanted({"mock"}).wants) == Found(delivered=0, rejected=0, unwanted=8, spooled=2)
+
+
+@pytest.mark.parametrize("key", ["cloud", "two\nlines, \u20ac"])
+@pytest.mark.parametrize("rest_is_kept", [False, True])
+def test_what_the_store_did_not_want_of_the_batch_in_its_hands_counts_once(tmp_path, key, rest_is_kept):
+    batch = [encode(record) for record in records.stamped(*made("scope", "mock", "scope", "scope"), plugin_key=key)]
+    later = [encode(record) for record in records.stamped(*made("scope", "mock"), plugin_key="later")]
+    spool = Spool.create(tmp_path, OWNER)
+    journal = Journal(spool.path)
+    journal.skip(5, "the batch before")
+    journal.skip(3, stamps(batch[0]).record_id)
+    if rest_is_kept:
+        journal.receive(batch[1], 1)
+    append(spool.part_from("a_cloud (cloud)"), b"\n".join([*batch, *later]))
+    append(spool.part_from("a_other (cloud)"), b"\n".join(later[:1]))
+    assert spool.recover(Wanted({"mock"}).wants) == Found(delivered=0, rejected=0, unwanted=10, spooled=2)
 
 
 # Handing over
@@ -331,6 +356,25 @@ def test_what_comes_after_the_death_of_the_reader_is_kept_too(way):
     assert (way.pipe.sent, way.pipe.dropped) == (1, 3)
 
 
+def test_what_is_kept_for_a_dead_reader_has_the_stamps_that_it_would_have_had(way):
+    stamper = Stamper("a", "20260102_030405", "cloud", "Plugin", "cloud")
+    for number in range(4):
+        way.out.put(stamper.encode(records.mock(number)), "mock", stamper)
+        if number % 2:
+            way.out.flush()
+        if number == 2:
+            way.die()
+    way.out.end({})
+    way.out.settle()
+    kept = way.path.read_bytes()
+    assert kept.endswith(b"}}\n")
+    found = [decode(line) for line in kept.splitlines()]
+    assert [(record["raw"]["data"], record["com"]["record_id"]) for record in found] == [
+        (number, f"a_cloud_20260102_030405_{number + 1}") for number in range(4)
+    ]
+    assert {record["com"]["origin_worker"] for record in found} == {"a_cloud"}
+
+
 def test_what_is_kept_in_memory_is_bounded_by_what_the_reader_has_not_taken(way):
     taken = threading.Semaphore(0)
 
@@ -382,6 +426,51 @@ def test_every_moment_of_death_leaves_each_record_in_one_place(tmp_path):
         way.out.settle()
         found = spool.recover(Wanted(None).wants)
         assert (found.spooled, sorted(left(spool.path))) == (20, list(range(20)))
+        spool.remove()
+
+
+def test_every_moment_of_death_of_a_filtered_store_counts_each_record_once(tmp_path, monkeypatch):
+    """The store dies after any of its notes of what it was given, before it has said that it has the batch."""
+
+    class Killed(BaseException):
+        """In the place of SIGKILL."""
+
+    lives = 0
+
+    def dying(method: str) -> None:
+        noting = getattr(Journal, method)
+
+        def note(journal: Journal, *args: object) -> object:
+            nonlocal lives
+            noted = noting(journal, *args)
+            lives -= 1
+            if not lives:
+                raise Killed
+            return noted
+
+        monkeypatch.setattr(Journal, method, note)
+
+    dying("skip")
+    dying("receive")
+    batches = [("scope", "mock", "scope"), ("scope", "scope"), ("mock",), ("scope", "mock", "mock"), ("scope",)]
+    given = [encode(record) for record in records.stamped(*made(*itertools.chain(*batches)))]
+    for death in range(1, 8):
+        spool = Spool.create(tmp_path, OWNER)
+        way = Way(spool.part_from("a_cloud (cloud)"))
+        lines = iter(given)
+        for batch in batches:
+            for record_type in batch:
+                way.out.put(next(lines), record_type, way.origin)
+            way.out.flush()
+        way.out.end({})
+        report = Report("store", "store", "a_store")
+        lives = death
+        with pytest.raises(Killed):
+            run_store(MemoryStore(), way.source, report, WorkerRun(report, Journal(spool.path)), When(ONLY_MOCK))
+        way.die()
+        way.out.settle()
+        found = spool.recover(Wanted(None, When(ONLY_MOCK)).wants)
+        assert (found.unwanted, found.spooled) == (6, 4), death
         spool.remove()
 
 

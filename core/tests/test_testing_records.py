@@ -3,9 +3,10 @@ from __future__ import annotations
 import copy
 
 import pytest
+from cloudmarker.contracts import Incomplete
 from cloudmarker.fields import RECORD_TYPES, Stamps, fields, validate
 from cloudmarker.records import decode, encode, plain
-from cloudmarker.testing import MemoryStore, records
+from cloudmarker.testing import MemoryRun, MemoryStore, records
 
 FACTORIES = {record_type: getattr(records, record_type) for record_type in RECORD_TYPES}
 
@@ -69,6 +70,39 @@ def test_batches_hold_all_records_in_order_one_origin_each():
     batches = list(records.batches(mixed))
     assert [(batch.origin_worker, batch.count) for batch in batches] == [("audit_cloud", 2), ("audit_other", 1)]
     assert [decode(line) for batch in batches for line in batch.data.split(b"\n")] == mixed
+
+
+class Batches(MemoryStore):
+    """A store that takes batches and is told of its run."""
+
+    def begin(self, run):
+        self.run = run
+
+    def write_batch(self, batch):
+        positions = range(self.run.position, self.run.position + batch.count)
+        for position, line in zip(positions, batch.data.split(b"\n"), strict=True):
+            self.run.take(position)
+            self.write(decode(line))
+            self.run.delivered(position)
+
+
+def test_a_run_serves_a_store_from_its_beginning_to_its_end():
+    written = [
+        *records.stamped(records.mock(0), records.mock(1)),
+        *records.stamped(records.mock(2), plugin_key="other"),
+    ]
+    plain, run, batched = MemoryStore(), MemoryRun(), Batches()
+    MemoryRun().serve(plain, written)
+    run.serve(batched, written, in_batches=True)
+    assert plain.records == batched.records == written
+    assert plain.ended == batched.ended == "done"
+    assert (run.confirmed, run.unanswered) == ({0, 1, 2}, set())
+
+
+def test_a_run_says_why_records_are_incomplete():
+    store, why = MemoryStore(), Incomplete({"audit_cloud": "it broke off"})
+    MemoryRun().serve(store, records.stamped(records.mock(0)), why)
+    assert (len(store.records), store.ended, store.reason) == (1, "abort", why)
 
 
 def test_the_memory_store_keeps_copies():

@@ -50,7 +50,9 @@ def test_a_clock_that_was_set_back_holds_up_nothing(tmp_path, naps):
 
 def test_what_is_noted_is_private(tmp_path):
     reserve(tmp_path / "state", ["a"], Clock("1"))
-    for path in (tmp_path / "state").rglob("*"):
+    noted = [*(tmp_path / "state").rglob("*")]
+    assert noted
+    for path in noted:
         assert not stat.S_IMODE(path.stat().st_mode) & 0o077
 
 

@@ -6,6 +6,7 @@ import inspect
 import json
 import multiprocessing
 import queue
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import connection
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 from cloudmarker import workers
 from cloudmarker._journal import Journal
+from cloudmarker._producer import Producer, Stop, Stopped
 from cloudmarker.batches import RecordBatch
 from cloudmarker.channel import FanOut, Pipe, PipeInput
 from cloudmarker.clouds.mockcloud import MockCloud
@@ -25,7 +27,7 @@ from cloudmarker.report import Report
 from cloudmarker.storerun import WorkerRun
 from cloudmarker.stores.filestore import FileStore
 from cloudmarker.testing import MemoryStore, records
-from cloudmarker.workers import Evaluator, Producer, Stop, Stopped, run_cloud, run_events, run_store
+from cloudmarker.workers import Evaluator, run_cloud, run_events, run_store
 
 QUEUES: Sequence[Callable[[], Any]] = (queue.Queue, multiprocessing.get_context("fork").Queue)
 VERSION = "20260102_030405"
@@ -439,6 +441,28 @@ def test_an_event_that_reads_some_buckets_is_handed_at_least_those():
     assert all(set(record) == {"com"} for record in com.seen)
     evaluate([com, raw], GIVEN)
     assert all({"com", "raw"} <= set(record) for record in raw.seen)
+
+
+def test_what_several_events_of_one_worker_find_is_stamped_and_numbered_for_each_of_them():
+    class Finding(Event):
+        def eval(self, record: Any) -> Iterator[Any]:
+            found = {"com": {}}
+            for number in range(self.each):
+                found["com"] = {"record_type": "ab"[number % 2], "reference": record["com"]["record_id"]}
+                yield found
+            yield records.coverage()
+
+    given = [records.mock(number) for number in range(30)]
+    _, found, _ = evaluate([Finding(each=1), Finding(each=3)], given)
+    seen = [record["com"]["record_id"] for record in records.stamped(*given)]
+    for number, each in ((0, 1), (1, 3)):
+        own = [record["com"] for record in found if record["com"]["origin_key"] == f"event{number}"]
+        assert [com["record_id"] for com in own] == [f"a_event{number}_{VERSION}_{n + 1}" for n in range(len(own))]
+        assert {com["origin_worker"] for com in own} == {f"a_event{number}"}
+        assert [com["reference"] for com in own if com["record_type"] != "coverage"] == [
+            reference for reference in seen for _ in range(each)
+        ]
+    assert Counter(record["com"]["record_type"] for record in found) == {"a": 90, "b": 30, "coverage": 60}
 
 
 @pytest.mark.parametrize("result", [None, (), [], iter(())])

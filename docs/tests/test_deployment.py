@@ -14,7 +14,7 @@ import yaml
 from cloudmarker.config import load
 from cloudmarker.health import STALE_S
 from cloudmarker.schedule import Schedule
-from cloudmarker.supervisor import STOP_REST_S
+from cloudmarker.supervisor import STOP_LAST_S
 
 DEPLOY = Path(__file__).parent.parent / "deploy"
 STATE = "/var/lib/cloudmarker"
@@ -60,7 +60,7 @@ def minutes(text: str) -> int:
 def test_the_unit_lets_an_audit_finish_and_leaves_time_for_a_second_signal(service):
     assert service["KillMode"] == "mixed", "its workers must not get the signals of the main process"
     waits_s, limit_s = minutes(service["ExecStop"]) * 60, minutes(service["TimeoutStopSec"]) * 60
-    assert limit_s - waits_s > STOP_REST_S
+    assert limit_s - waits_s > STOP_LAST_S
     assert service["ExecReload"].split()[1] == "-HUP"
 
 

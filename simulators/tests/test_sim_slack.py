@@ -108,9 +108,10 @@ def test_messages_beyond_the_limits_are_refused(slack, client, arguments, error)
     assert slack.messages == []
 
 
-def test_messages_at_the_limits_are_taken(client):
+def test_messages_at_the_limits_are_taken(slack, client):
     client.chat_postMessage(channel="#general", text="x" * 40_000, blocks=[{"type": "divider"}] * 50)
     client.chat_postMessage(channel="#general", text="x", blocks=[section("x" * 3000)] * 4)
+    assert [(len(message.text), len(message.blocks)) for message in slack.messages] == [(40_000, 50), (1, 4)]
 
 
 def test_credentials_are_checked(slack):

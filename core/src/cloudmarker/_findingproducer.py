@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from cloudmarker._producer import Producer, explain
 from cloudmarker.batches import BATCH_RECORDS
-from cloudmarker.contracts import Record
+from cloudmarker.contracts import Record, Severity
 from cloudmarker.errors import LedgerError, RecordError
-from cloudmarker.findings import severity_of
 from cloudmarker.suppressions import Suppressor
-from cloudmarker.workers import Producer, explain
 
 if TYPE_CHECKING:
     from cloudmarker._tracking import Held, Tracker
@@ -53,15 +52,15 @@ class FindingProducer(Producer):
         report.record_types[record_type] += 1
         self.last_com = com
         sent = self.suppressor is None or not self.suppressor.suppresses(record)
-        if sent and "severity" in com:
-            report.saw_event(com)
+        severity = report.saw_event(com) if sent and "severity" in com else None
         if self.tracker is None:
             if sent:
-                self._send(line, com, fresh=True)
+                self.output.put(line, record_type, self.stamper)
+                self._count_fresh(severity)
             return
         fingerprint = com.get("fingerprint")  # an empty one is none: not all that have it are the same
         held = self._held
-        held.append((str(fingerprint) if fingerprint else None, line, sent, com))
+        held.append((str(fingerprint) if fingerprint else None, line, sent, record_type, severity))
         if len(held) >= BATCH_RECORDS:
             self.release()
 
@@ -75,18 +74,17 @@ class FindingProducer(Producer):
             lines, fresh = self.tracker.stamped(held)
         except LedgerError as exc:
             self._forget(exc)
-            lines, fresh = [line for _, line, _, _ in held], list(range(len(held)))
-        types = {com["record_type"] for _, _, _, com in held}
+            lines, fresh = [line for _, line, *_ in held], list(range(len(held)))
+        types = {record_type for *_, record_type, _ in held}
         if self.suppressor is None and len(types) == 1:
             self.output.put_all(lines, types.pop(), self.stamper)
         else:
-            for line, (_, _, sent, com) in zip(lines, held, strict=True):
+            for line, (_, _, sent, record_type, _) in zip(lines, held, strict=True):
                 if sent:
-                    self.output.put(line, com["record_type"], self.stamper)
+                    self.output.put(line, record_type, self.stamper)
         for position in fresh:
-            _, _, sent, com = held[position]
-            if sent:
-                self._count_fresh(com)
+            *_, severity = held[position]
+            self._count_fresh(severity)
 
     def saw_coverage(self, com: Mapping[str, Any]) -> None:
         """Take in what is covered: it decides what is fixed."""
@@ -117,11 +115,6 @@ class FindingProducer(Producer):
         self.report.failed("remembering findings", exc)
         self.tracker = None
 
-    def _send(self, line: bytes, com: Mapping[str, Any], *, fresh: bool) -> None:
-        self.output.put(line, com["record_type"], self.stamper)
-        if fresh:
-            self._count_fresh(com)
-
-    def _count_fresh(self, com: Mapping[str, Any]) -> None:
-        if "severity" in com:
-            self.report.fresh[severity_of(com)] += 1
+    def _count_fresh(self, severity: Severity | None) -> None:
+        if severity is not None:
+            self.report.fresh[severity] += 1

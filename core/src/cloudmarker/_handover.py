@@ -44,12 +44,12 @@ class Handover:
         self._waiting.append(message)
         self._bytes += len(message)
         if self._bytes > _LOOK_AT_BYTES:
-            with contextlib.suppress(BlockingIOError):
+            with contextlib.suppress(BlockingIOError):  # it has answered for nothing more
                 self._forget(os.read(self._answers.fileno(), 65536))
 
     def broken(self) -> None:
         """Take note that the reader is gone: keep what it has not answered for."""
-        with contextlib.suppress(BlockingIOError):
+        with contextlib.suppress(BlockingIOError):  # that was the last answer
             while answered := os.read(self._answers.fileno(), 65536):
                 self._forget(answered)
         while self._waiting:

@@ -9,6 +9,7 @@ crash: a torn last line of a part is not a record, and a torn last line of the l
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import re
@@ -17,7 +18,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from cloudmarker.state import write_whole
+from cloudmarker.files import write_whole
 
 _log = logging.getLogger("cloudmarker.spool")
 
@@ -29,7 +30,10 @@ DELIVERED = "d"
 REJECTED = "r"
 ELSEWHERE = "e"
 UNWANTED = "u"
-"""The marks of the ledger; ELSEWHERE: the record is in another part too; UNWANTED: it is not for this plugin."""
+SKIPPED = "s"
+"""The marks of the ledger; ELSEWHERE: the record is in another part too; UNWANTED: it is not for this plugin; SKIPPED:
+neither are so many of a batch, which are in no part. In the place of a part's name is the id of the batch's first
+record then, as JSON."""
 
 _OPEN, _TAKEN, _SETTLED = b"\0\1\2"
 _OPEN_ROW = re.compile(b"\0+")
@@ -67,12 +71,14 @@ class Journal:
         position: of the next record.
         settled: records by the mark of their answer.
         problem: why something could not be written, empty if everything was.
+        last_skip: the id of the first record of the latest batch of which some were skipped, and how many were.
     """
 
     def __init__(self, directory: Path | None = None) -> None:
         self.position = 0
         self.settled: Counter[str] = Counter()
         self.problem = ""
+        self.last_skip = ("", 0)
         self._directory = directory or Path()
         self.on_disk = directory is not None
         self._parts: list[Part] = []
@@ -164,14 +170,23 @@ class Journal:
         path = directory / LEDGER
         for line in lines(path) if path.exists() else ():
             mark, first, count, name = line.decode().split(" ", 3)
-            known = states.setdefault(name, bytearray())
-            self.settled[mark] += _settle(known, int(first), int(count)) if name else int(count)
+            if mark == SKIPPED:
+                self.settled[UNWANTED] += int(count)
+                self.last_skip = (json.loads(name), int(count))
+            else:
+                self.settled[mark] += _settle(states.setdefault(name, bytearray()), int(first), int(count))
         return states
 
-    def skip(self, count: int) -> None:
-        """Note that *count* records came that the plugin does not want; they are not kept."""
+    def skip(self, count: int, first_id: str) -> None:
+        """Note that *count* records came that the plugin does not want; they are not kept.
+
+        Args:
+            count: how many.
+            first_id: the ``com.record_id`` of the first record of the batch that they came in.
+        """
         self.settled[UNWANTED] += count
-        self._note(UNWANTED, 0, count, "")
+        self.last_skip = (first_id, count)
+        self._note(SKIPPED, 0, count, json.dumps(first_id))  # a key of a plugin may have any characters
 
     @property
     def left(self) -> int:

@@ -28,6 +28,7 @@ from cloudmarker._findingproducer import FindingProducer
 from cloudmarker._handover import Handover
 from cloudmarker._journal import Journal
 from cloudmarker._ledgerfiles import ledger_path
+from cloudmarker._producer import Producer, Stop
 from cloudmarker.channel import FanOut, Pipe, PipeInput
 from cloudmarker.contracts import Kind
 from cloudmarker.deadletters import DeadLetters
@@ -38,7 +39,7 @@ from cloudmarker.report import Report, Snapshot, describe
 from cloudmarker.storerun import WorkerRun
 from cloudmarker.suppressions import Suppression, Suppressor, day_of
 from cloudmarker.when import When
-from cloudmarker.workers import Evaluator, Producer, Stop, run_cloud, run_events, run_store
+from cloudmarker.workers import Evaluator, run_cloud, run_events, run_store
 
 if TYPE_CHECKING:
     from cloudmarker._tracking import Tracker

@@ -72,7 +72,7 @@ class Staged:
         values = (key, crc32(line), *_details(line), told_in)
         marks = ", ".join("?" * len(values))
         cursor = self._conn.execute(
-            f"INSERT OR IGNORE INTO added (fingerprint, digest, {_DETAILS}, told_in) VALUES ({marks})",  # noqa: S608
+            f"INSERT OR IGNORE INTO added (fingerprint, digest, {_DETAILS}, told_in) VALUES ({marks})",  # noqa: S608  # ours
             values,
         )
         return cursor.rowcount == 1
@@ -161,7 +161,7 @@ class Staged:
         )
         names = [name.strip() for name in _DETAILS.split(",")]
         conn.executemany(
-            f"UPDATE main.details SET {', '.join(f'{name} = ?' for name in names)} WHERE id = ?",  # noqa: S608
+            f"UPDATE main.details SET {', '.join(f'{name} = ?' for name in names)} WHERE id = ?",  # noqa: S608  # ours
             conn.execute(f"SELECT {_DETAILS}, id FROM temp.edited"),  # noqa: S608  # our own names
         )
 

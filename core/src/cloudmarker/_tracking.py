@@ -25,14 +25,16 @@ from cloudmarker._covered import Covered
 from cloudmarker._findingpages import Pages
 from cloudmarker._inventory.base import EventStamps
 from cloudmarker._staging import Staged
-from cloudmarker.contracts import FindingStatus, Record
+from cloudmarker._times import timestamp
+from cloudmarker.contracts import FindingStatus, Record, Severity
 from cloudmarker.errors import LedgerError
 from cloudmarker.ledger import BACK, FIXED, GONE, LOST, OPEN, REOPENED, UNKNOWN, Run
 from cloudmarker.records import decode
 from cloudmarker.when import When
 
-Held = tuple[str | None, bytes, bool, Mapping[str, Any]]
-"""An event: fingerprint, its JSON without stamps, whether it counts, ``com``."""
+Held = tuple[str | None, bytes, bool, str, Severity | None]
+"""An event: fingerprint, its JSON without stamps, whether it counts, record type, severity. Not the plugin's dict: a
+plugin may use that again."""
 _Row = tuple[bytes, int, int, int, int, int, int]
 _COLUMNS = "fingerprint, id, digest, first_seen, state, told, told_in"
 _UNSEEN, _AS_OPEN, _SETTLED, _AS_NEW, _AS_REOPENED = range(5)
@@ -145,7 +147,7 @@ class Tracker:
             keys = bytes.fromhex("".join(fingerprints))  # type: ignore[arg-type]  # None raises TypeError
         except (TypeError, ValueError):
             return None
-        if set(map(len, fingerprints)) != {32} or len(keys) != 16 * len(events):  # type: ignore[arg-type]
+        if set(map(len, fingerprints)) != {32} or len(keys) != 16 * len(events):  # type: ignore[arg-type]  # likewise
             return None
         part = self._pages.next(keys)
         if part is None or not self._unconfirmed.isdisjoint(part.told_in) or not self._mark(part.numbers):
@@ -232,8 +234,8 @@ class Tracker:
     def _stamps(self, status: FindingStatus, first_seen: int, last_seen: int) -> EventStamps:
         return {
             "status": status,
-            "first_seen": ledger.timestamp(first_seen),
-            "last_seen": ledger.timestamp(last_seen),
+            "first_seen": timestamp(first_seen),
+            "last_seen": timestamp(last_seen),
         }
 
     # The end
@@ -259,7 +261,7 @@ class Tracker:
             self._stage_unseen(complete=complete)
             conn.execute("BEGIN IMMEDIATE")
             if (conn.execute("SELECT max(id) FROM runs").fetchone()[0] or 0) != self._last:
-                raise LedgerError(f"{self._path}: another run has changed it meanwhile")
+                raise LedgerError(f"{self._path}: another run has changed it meanwhile; run the audit again")
             ledger.add_run(conn, run, self._version, self._started, self._sources)
             self._staged.write(run, self._base, self._started)
             ledger.prune(conn, int(time.time()))

@@ -13,7 +13,7 @@ from typing import Any, TypedDict
 import msgspec
 
 from cloudmarker.contracts import Bucket
-from cloudmarker.records import STAMPS, Stamps, valid_unicode
+from cloudmarker.records import STAMPS, Stamps, decode, valid_unicode
 
 BATCH_RECORDS = 1000
 """Records in a batch at most."""
@@ -56,7 +56,7 @@ class RecordBatch:
         stamps: those that the lines do not have yet; None if they have them.
     """
 
-    __slots__ = ("_data", "_lines", "_stamps", "count", "origin_worker", "runs")
+    __slots__ = ("_lines", "_stamps", "count", "origin_worker", "runs")
 
     def __init__(self, origin_worker: str, runs: Runs, lines: bytes, stamps: Stamps | None = None) -> None:
         self.origin_worker = origin_worker
@@ -64,17 +64,22 @@ class RecordBatch:
         self.count = sum(count for _, count in runs)
         self._lines = lines
         self._stamps = stamps
-        self._data: bytes | None = None
 
     @property
     def data(self) -> bytes:
         """The records' JSON, one a line, with their stamps."""
-        if self._data is None:
-            self._data = self._lines if self._stamps is None else self._stamps.put_into(self._lines)
-        return self._data
+        if self._stamps is not None:  # once, and instead of the lines without them: a record may be large
+            self._lines, self._stamps = self._stamps.put_into(self._lines), None
+        return self._lines
+
+    def first_id(self) -> str:
+        """Return the ``com.record_id`` of the first record; empty if it has none."""
+        if self._stamps is not None:
+            return self._stamps.first_id()
+        return str((decode(self._lines.partition(b"\n")[0]).get("com") or {}).get("record_id", ""))
 
     def unstamped(self) -> tuple[bytes, Stamps | None]:
-        """Return the lines as they came, and the stamps that they do not have."""
+        """Return the lines as they are by now, and the stamps that they do not have."""
         return self._lines, self._stamps
 
     def only(self, record_types: Collection[str]) -> RecordBatch | None:
@@ -132,8 +137,8 @@ def _record_of(buckets: Collection[str]) -> Any:
     parts: dict[str, Any] = {name: Any for name in BUCKETS if name in buckets}
     fields = {name.removeprefix("com."): Any for name in buckets if name.startswith("com.")}
     if fields and "com" not in parts:
-        parts["com"] = TypedDict("com", fields, total=False)  # type: ignore[operator]
-    return TypedDict("record", parts, total=False)  # type: ignore[operator]
+        parts["com"] = TypedDict("com", fields, total=False)  # type: ignore[operator]  # mypy wants the fields written out
+    return TypedDict("record", parts, total=False)  # type: ignore[operator]  # likewise
 
 
 def message_of(origin_worker: str, runs: Runs, lines: Sequence[bytes], stamps: Stamps | None) -> bytes:

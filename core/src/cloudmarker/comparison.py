@@ -12,6 +12,7 @@ from typing import Literal, TypeVar
 
 from cloudmarker import ledger
 from cloudmarker._ledgerfiles import directory
+from cloudmarker._times import timestamp
 from cloudmarker.contracts import SEVERITIES
 from cloudmarker.errors import CloudmarkerError
 from cloudmarker.ledger import BACK, GONE, LOST, NEW, REOPENED
@@ -174,7 +175,7 @@ def _changes(conn: sqlite3.Connection, since: Collection[str], until: Collection
         ends,
     )
     return [
-        Change(status, severity, check, cloud, account, reference, text, key.hex(), ledger.timestamp(first_seen))
+        Change(status, severity, check, cloud, account, reference, text, key.hex(), timestamp(first_seen))
         for before, after, severity, check, cloud, account, reference, text, key, first_seen in rows
         if (status := _BECAME.get((_STATE[before], _STATE[after]))) is not None
     ]

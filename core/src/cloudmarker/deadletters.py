@@ -16,11 +16,12 @@ import msgspec
 
 from cloudmarker._filenames import file_stem
 from cloudmarker._journal import lines
+from cloudmarker._times import timestamp
 from cloudmarker.contracts import Kind
 from cloudmarker.errors import RecordError
+from cloudmarker.files import write_whole
 from cloudmarker.records import diagnose, encode
 from cloudmarker.spool import Owner, Spool, append, stamps
-from cloudmarker.state import write_whole
 
 _log = logging.getLogger("cloudmarker.workers")
 
@@ -83,8 +84,7 @@ class DeadLetters:
         if self._fd < 0:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._fd = _opened(self.path)
-        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        letter = {**self._common, "time": now, "reason": reason, "record": record}
+        letter = {**self._common, "time": timestamp(time.time()), "reason": reason, "record": record}
         try:
             line = encode(letter)
         except RecordError:

@@ -64,6 +64,9 @@ class Delivery:
             - RecordError: the batch is refused because of some record in it; it is halved until that one is alone,
               which then goes to the dead letters.
             - PluginError: there is no point in going on. Every other exception counts as this.
+
+            A function that it returns is called in another thread, and is not waited for any longer when the time that
+            a stop leaves is over.
         batch_bytes: bytes of JSON in a batch at most; a record that is larger is sent alone.
         batch_records: records in a batch at most.
         item_extra_bytes: bytes that a record takes in a batch besides its JSON.
@@ -112,7 +115,7 @@ class Delivery:
         self._max_retry_after_s = max_retry_after_s
         self._noun = noun
         self._parallel = parallel
-        self._flights = Flights(send, parallel, self._numbered)
+        self._flights = Flights(send, parallel, self._numbered, self._is_late)
         self._flows = False
         self._run: StoreRun = NoRun()
         self._items: list[Item] = []
@@ -223,6 +226,7 @@ class Delivery:
         except PluginError:
             self._ended = True
             self._give_up_flights()
+            self._flights.close()
             raise
 
     def _give_up_flights(self) -> None:
@@ -248,6 +252,10 @@ class Delivery:
             raise PluginError(f"{self._numbered(self.left)} could not be delivered: {self._reason}")
         if self.rejected and isinstance(self._run, NoRun):
             raise PluginError(f"{self._numbered(self.rejected)} rejected: {self._reason}")
+
+    def _is_late(self) -> bool:
+        """Return whether the time that a stop leaves is over."""
+        return self._run.deadline is not None and self._run.now() >= self._run.deadline
 
     def _numbered(self, count: int) -> str:
         return f"{count:,} {pluralize(count, self._noun)}"
@@ -376,7 +384,8 @@ class Delivery:
             PluginError: nothing at all has been taken for too long, or the time to stop has come.
         """
         run, now = self._run, self._run.now()
-        wait = min(self._max_wait_s, self._first_wait_s * 2.0 ** min(failures - 1, 60)) * random.uniform(0.5, 1)  # noqa: S311
+        wait = min(self._max_wait_s, self._first_wait_s * 2.0 ** min(failures - 1, 60))
+        wait *= random.uniform(0.5, 1)  # noqa: S311  # nothing to guess here
         if after_s is not None:
             wait = max(wait, min(after_s, self._max_retry_after_s))
         if run.deadline is not None and now + wait > run.deadline:

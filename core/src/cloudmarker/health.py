@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import time
@@ -13,7 +12,9 @@ from typing import Any
 import msgspec
 
 from cloudmarker import __version__
+from cloudmarker._times import timestamp
 from cloudmarker.errors import ConfigError
+from cloudmarker.files import replace_file
 from cloudmarker.results import AuditResult
 from cloudmarker.scheduler import LOOK_S, Scheduler
 
@@ -48,7 +49,9 @@ class HealthFile:
             try:
                 if file.is_dir():
                     raise IsADirectoryError(f"{file} is a directory")
-                _replace(file.with_name(f".{file.name}.probe"), b"").unlink()
+                probe = file.with_name(f".{file.name}.probe")
+                replace_file(probe, b"", durable=False)
+                probe.unlink()
             except OSError as exc:
                 raise ConfigError(f"health.file: {exc}") from exc
         self._path = file
@@ -58,7 +61,8 @@ class HealthFile:
         if self._path is None:
             return
         try:
-            _replace(self._path, msgspec.json.format(msgspec.json.encode(self._content(scheduler))) + b"\n")
+            content = msgspec.json.format(msgspec.json.encode(self._content(scheduler))) + b"\n"
+            replace_file(self._path, content, durable=False)
         except OSError as exc:
             if not self._failed:
                 log.error("the health file cannot be written: %s", exc)
@@ -70,49 +74,34 @@ class HealthFile:
         """Remember the last run of each audit."""
         now = time.time()
         for key in keys:
-            self._last[key] = {"status": "failed", "reason": problem, "ended": _rfc3339(now)}
+            self._last[key] = {"status": "failed", "reason": problem, "ended": timestamp(now)}
         for result in results:
             self._last[result.audit.key] = {
                 "version": result.audit.version,
                 "status": result.status,
                 "reason": result.reason,
-                "started": _rfc3339(result.started),
-                "ended": _rfc3339(result.started + result.duration_s),
+                "started": timestamp(result.started),
+                "ended": timestamp(result.started + result.duration_s),
                 "duration_s": round(result.duration_s, 3),
             }
             if result.status == "complete":
-                self._complete[result.audit.key] = _rfc3339(result.started)
+                self._complete[result.audit.key] = timestamp(result.started)
 
     def _content(self, scheduler: Scheduler) -> dict[str, Any]:
         return {
             "state": scheduler.state,
-            "written": _rfc3339(scheduler.clock.now()),
-            "started": _rfc3339(self._started),
+            "written": timestamp(scheduler.clock.now()),
+            "started": timestamp(self._started),
             "pid": os.getpid(),
             "version": __version__,
-            "configuration": {"loaded": _rfc3339(scheduler.loaded), "problems": scheduler.problems},
+            "configuration": {"loaded": timestamp(scheduler.loaded), "problems": scheduler.problems},
             "running": scheduler.running,
             "audits": {
                 key: {
-                    "next_run": _rfc3339(due.at),
+                    "next_run": timestamp(due.at),
                     "last_run": self._last.get(key),
                     "last_complete_run": self._complete.get(key),
                 }
                 for key, due in scheduler.due.items()
             },
         }
-
-
-def _rfc3339(seconds: float) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
-
-
-def _replace(path: Path, data: bytes) -> Path:
-    """Put *data* in the place of a file, for its owner only; there is never a part of it."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    with contextlib.suppress(FileNotFoundError):
-        temporary.unlink()
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    with os.fdopen(fd, "wb") as file:
-        file.write(data)
-    return temporary.rename(path)

@@ -114,11 +114,6 @@ def key_of(fingerprint: str) -> bytes:
     return blake2b(fingerprint.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
-def timestamp(seconds: int) -> str:
-    """Return a time as RFC 3339, UTC."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
-
-
 def open_ledger(path: Path, *, create: bool = False) -> sqlite3.Connection:
     """Open a ledger; transactions are the caller's affair.
 
@@ -247,5 +242,6 @@ def lookup(conn: sqlite3.Connection, columns: str, table: str, column: str, valu
     for first in range(0, len(values), 500):
         some = values[first : first + 500]
         marks = ",".join("?" * len(some))
-        found += conn.execute(f"SELECT {columns} FROM {table} WHERE {column} IN ({marks})", some).fetchall()  # noqa: S608
+        query = f"SELECT {columns} FROM {table} WHERE {column} IN ({marks})"  # noqa: S608  # our own names, and marks
+        found += conn.execute(query, some).fetchall()
     return found

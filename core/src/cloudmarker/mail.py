@@ -15,7 +15,7 @@ from email.message import EmailMessage
 from email.utils import format_datetime, getaddresses, make_msgid, parseaddr
 
 from cloudmarker.errors import CloudmarkerError, PluginError, TransientError
-from cloudmarker.text import visible
+from cloudmarker.text import visible, visible_line
 
 _log = logging.getLogger(__name__)
 
@@ -224,7 +224,7 @@ def classified(server: Server) -> Iterator[None]:
     except OSError as exc:
         raise _not_connected(exc, server) from exc
     except ValueError as exc:  # a header that is none, or letters that the server has no way to take
-        raise PluginError(f"the message cannot be made: {_line(str(exc))}") from exc
+        raise PluginError(f"the message cannot be made: {visible_line(str(exc))}") from exc
 
 
 def _refused(exc: smtplib.SMTPException, server: Server) -> CloudmarkerError:
@@ -236,8 +236,8 @@ def _refused(exc: smtplib.SMTPException, server: Server) -> CloudmarkerError:
         # A code that is no number of three digits is smtplib's own, for what is no answer.
         return _error(exc.smtp_code < 500, server, f"{what}: {_reply(exc.smtp_code, exc.smtp_error)}")
     if isinstance(exc, smtplib.SMTPServerDisconnected):
-        return _error(True, server, f"the connection broke: {_line(str(exc))}")
-    return _error(False, server, _line(str(exc)))
+        return _error(True, server, f"the connection broke: {visible_line(str(exc))}")
+    return _error(False, server, visible_line(str(exc)))
 
 
 def _not_connected(exc: OSError, server: Server) -> CloudmarkerError:
@@ -251,7 +251,7 @@ def _not_connected(exc: OSError, server: Server) -> CloudmarkerError:
     if isinstance(exc, (FileNotFoundError, PermissionError)):
         return PluginError(f"{server.ca_cert or server}: {exc.strerror}")
     for_good = isinstance(exc, socket.gaierror) and exc.errno != socket.EAI_AGAIN
-    return _error(not for_good, server, _line(exc.strerror or str(exc)))
+    return _error(not for_good, server, visible_line(exc.strerror or str(exc)))
 
 
 def _error(come_again: bool, server: Server, text: str) -> CloudmarkerError:
@@ -259,11 +259,7 @@ def _error(come_again: bool, server: Server, text: str) -> CloudmarkerError:
 
 
 def _reply(code: int, text: bytes | str) -> str:
-    return f"{code} {_line(text.decode('utf-8', 'replace') if isinstance(text, bytes) else text)}"
-
-
-def _line(text: str) -> str:
-    return visible(" ".join(text.split()))
+    return f"{code} {visible_line(text.decode('utf-8', 'replace') if isinstance(text, bytes) else text)}"
 
 
 def _connect(host: str, port: int, server: Server) -> smtplib.SMTP:

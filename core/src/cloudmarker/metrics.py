@@ -200,6 +200,6 @@ def _sizes(folder: Path) -> list[int]:
         for name in names:
             try:
                 sizes.append((Path(parent) / name).stat().st_size)
-            except OSError:
+            except OSError:  # it has gone
                 continue
     return sizes

@@ -13,7 +13,6 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
 from html import escape
 from typing import Any
 
@@ -22,7 +21,7 @@ from cloudmarker.coverage import HOLES
 from cloudmarker.errors import ConfigError, PluginError, TransientError
 from cloudmarker.mail import Server, classified, compose, connected, refusals
 from cloudmarker.results import AuditInfo, AuditResult
-from cloudmarker.summary import render
+from cloudmarker.summary import duration, render
 from cloudmarker.text import friendly_list, pluralize, visible
 
 CLOSE_S = 30.0
@@ -191,13 +190,9 @@ def _in_short(result: AuditResult) -> list[str]:
     coverage = ", ".join(f"{count:,} {state}" for state, count in result.coverage.items())
     holes = sum(count for state, count in result.coverage.items() if state in HOLES)
     lines = [
-        f"Audit {visible(result.audit.key)}: {result.status} in {_duration(result.duration_s)}",
+        f"Audit {visible(result.audit.key)}: {result.status} in {duration(result.duration_s)}",
         f"  Records read: {read:,}",
         f"  Findings:     {sum(result.severities.values()):,}{f' ({findings})' if findings else ''}{suppressed}",
         f"  Coverage:     {coverage or 'none'}{f'; {holes:,} not seen' if holes else ''}",
     ]
     return [*lines, f"  Reason:       {visible(result.reason)}"] if result.reason else lines
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds < 120 else f"{timedelta(seconds=round(seconds))} h"

@@ -1,7 +1,8 @@
 """What cloud plugins have in common when they read lists: what went wrong, when to try again, and what came of it.
 
 - :class:`UnreadError` is what a plugin's client raises: something could not be read, and what that amounts to.
-- :class:`Retry` says when a request is sent again; :func:`retry_after_s` reads what the server asks for.
+- :class:`Retry` says when a request is sent again;
+  :func:`cloudmarker.servers.retry_after_s` reads what a server asks for.
 - :class:`Tally` counts what came of one resource type in one scope, and makes its coverage record.
 - :class:`Novelty` tells whether an id was seen before, for servers that send the same item on two pages.
 
@@ -10,19 +11,17 @@ Threads may share all of them. See :mod:`cloudmarker.fanout` for reading many li
 
 from __future__ import annotations
 
-import math
 import random
 import threading
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
 from hashlib import blake2b
 
 from cloudmarker.contracts import Record
 from cloudmarker.coverage import STATES, State, coverage
 from cloudmarker.errors import CloudmarkerError
+from cloudmarker.text import one_line
 
 REASON_LENGTH = 400
 """Characters of a reason that are kept: servers' messages carry boilerplate and links at their end."""
@@ -52,34 +51,12 @@ class UnreadError(CloudmarkerError):
         status: int | None = None,
         code: str = "",
     ) -> None:
-        super().__init__(one_line(reason))
+        super().__init__(one_line(reason, REASON_LENGTH))
         self.state = state
         self.again = again
         self.retry_after_s = retry_after_s
         self.status = status
         self.code = code
-
-
-def one_line(text: str, length: int = REASON_LENGTH) -> str:
-    """Return *text* in one line of at most *length* characters."""
-    line = " ".join(text.split())
-    return line if len(line) <= length else f"{line[: length - 1]}…"
-
-
-def retry_after_s(value: str | None) -> float | None:
-    """Return the seconds that a Retry-After header, a number or a date, asks to wait; None if absent or unreadable."""
-    if not value:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            until = parsedate_to_datetime(value)
-        except ValueError:
-            return None
-        until = until if until.tzinfo else until.replace(tzinfo=timezone.utc)
-        seconds = (until - datetime.now(timezone.utc)).total_seconds()
-    return None if math.isnan(seconds) else max(seconds, 0.0)
 
 
 @dataclass(frozen=True)
@@ -189,16 +166,18 @@ class Tally:
         resource_type: str,
         if_empty: str | None = None,
         *,
+        left_out: str = "",
         account: str | None = None,
         record_types: Sequence[str] | None = None,
     ) -> Record:
-        """Return the coverage record: what is missing decides, then what was wrong with items, then the limit.
+        """Return the coverage record: what is missing decides, then what was wrong with items, then what is left out.
 
         Args:
             cloud_type: see :func:`cloudmarker.coverage.coverage`, as for *scope* and *resource_type*.
             scope: what was read.
             resource_type: of what.
             if_empty: why it means that something is not seen if there is none at all; None if it does not.
+            left_out: what was not asked for because of the configuration; empty if nothing was.
             account: see :func:`cloudmarker.coverage.coverage`, as for *record_types*.
             record_types: of the records.
         """
@@ -212,6 +191,8 @@ class Tally:
                 state, error = "failed", f"{self._malformed} item{plural} of unexpected shape: {self._first_problem}"
             elif self._left_out:
                 state, error = "skipped", f"limited to {self._limit} by {self._limited_by}"
+            elif left_out:
+                state, error = "skipped", "; ".join(filter(None, (left_out, error)))
             elif if_empty and not self._count:
                 state, error = "denied", if_empty
             return coverage(
@@ -220,7 +201,7 @@ class Tally:
                 resource_type,
                 state,
                 self._count,
-                one_line(error) if error else None,
+                one_line(error, REASON_LENGTH) if error else None,
                 account=account,
                 record_types=record_types,
             )

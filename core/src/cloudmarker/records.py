@@ -41,7 +41,7 @@ def encode(record: object) -> bytes:
     try:
         return _encode(record)
     except _REFUSALS:
-        pass
+        pass  # the slow way, below, repairs it or names the place
     try:
         return _encode(_repair(record, "record", 0))
     except RecursionError:
@@ -155,9 +155,10 @@ class Stamps(msgspec.Struct):
 
     def put_into(self, lines: bytes) -> bytes:
         """Return lines of records, as :meth:`Stamper.encode` makes them, with the stamps at the end of each ``com``."""
-        records = lines[:-2].split(b"}}\n")  # no newline is in the JSON of a record
+        records: list[bytes | memoryview] = [*lines.split(b"}}\n")]  # no newline is in the JSON of a record
+        records[-1] = memoryview(records[-1])[:-2]  # not copied: one record may be large
         count = len(records)
-        parts = [b"," + bytes(self.common)[1:-2]] * (3 * count)
+        parts: list[bytes | memoryview] = [b"," + bytes(self.common)[1:-2]] * (3 * count)
         parts[0::3] = records
         parts[2::3] = [b'%d"}}\n' % number for number in range(self.first, self.first + count)]
         parts[-1] = parts[-1][:-1]
@@ -173,6 +174,10 @@ class Stamps(msgspec.Struct):
             com.update(wanted)
             if "record_id" in names:
                 com["record_id"] = f"{record_id}{number}"
+
+    def first_id(self) -> str:
+        """Return the ``record_id`` of the first of the records."""
+        return f"{decode(self.common)['record_id']}{self.first}"
 
     def after(self, count: int) -> Stamps:
         """Return the stamps of the records after the first *count*."""
@@ -228,7 +233,7 @@ class Stamper:
             if plain_dicts and com and [*record][-1] == "com" and self._own.isdisjoint(com):
                 return _encode(record)
         except (*_REFUSALS, KeyError):
-            pass
+            pass  # the slow way, below, repairs it or says what is wrong
         return encode(self._without_stamps(record))
 
     def take(self, count: int) -> Stamps:

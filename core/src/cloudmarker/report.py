@@ -10,11 +10,11 @@ from typing import Any
 
 import msgspec
 
-from cloudmarker.contracts import SEVERITIES, Kind
+from cloudmarker.contracts import SEVERITIES, Kind, Severity
 from cloudmarker.coverage import HOLES, STATES, State
 from cloudmarker.errors import CloudmarkerError
 from cloudmarker.results import MAX_LISTED, Finding, Hole, Outcome
-from cloudmarker.text import visible
+from cloudmarker.text import visible_line
 
 _LOGGED_ERRORS = 10
 """Errors of one exception type that are logged one by one; the others are only counted."""
@@ -183,15 +183,16 @@ class Report:
         if self._dead_letter is not None:
             self._dead_letter(record, describe(exc))
 
-    def saw_event(self, com: dict[str, Any]) -> None:
-        """Count one event record, and list it if few of its severity are listed."""
-        severity = com["severity"]
+    def saw_event(self, com: dict[str, Any]) -> Severity:
+        """Count one event record, and list it if few of its severity are listed; return the severity it counts for."""
+        severity: Severity = com["severity"]
         if severity not in SEVERITIES:
-            severity = "info"
+            severity = SEVERITIES[-1]
         self.severities[severity] = count = self.severities[severity] + 1
         if count <= MAX_LISTED:
             text = {name: _text(com.get(name)) for name in ("check_id", "reference", "description", "fingerprint")}
             self._findings.append(Finding(severity=severity, **text))
+        return severity
 
     def saw_coverage(self, com: dict[str, Any]) -> None:
         """Count one coverage record, and list it if it is not ``ok`` and few are listed."""
@@ -216,7 +217,7 @@ class Report:
 
 def describe(exc: BaseException) -> str:
     """Return an exception as one line: its text, and its type unless it is one of ours that speaks for itself."""
-    text = visible(" ".join(_text(exc).split()))
+    text = visible_line(_text(exc))
     return text if is_expected(exc) and text else f"{type(exc).__name__}: {text}" if text else type(exc).__name__
 
 

@@ -30,7 +30,7 @@ from cloudmarker._filenames import file_stem
 from cloudmarker._journal import DELIVERED, ELSEWHERE, REJECTED, UNWANTED, Journal, lines
 from cloudmarker.contracts import Kind
 from cloudmarker.errors import CloudmarkerError
-from cloudmarker.state import write_whole
+from cloudmarker.files import replace_file, write_whole
 
 _OWNER = "run.json"
 _LOCK = "lock"
@@ -127,7 +127,9 @@ class Spool:
         """Find out from the files what became of the records after the death of the store's process.
 
         A producer keeps what it sent until the store has taken it in, so what was on its way at that moment is in the
-        producer's part and may be in the journal too: then it is in the last file of the journal, and counts once.
+        producer's part and may be in the journal too: then it is in the last file of the journal, and counts once. Of
+        what the store did not want the journal has numbers only: those of the batch with which a producer's part
+        begins, if the journal has them, are the last ones in it, as the store deals with one batch at a time.
 
         Args:
             wants: tells of a record, given its type and its JSON, whether it is for the plugin.
@@ -137,10 +139,15 @@ class Spool:
         seen = {stamps(line).record_id for line in lines(self.path / own[-1])} if own else set()
         for name in journal.names:
             if name.startswith(_FROM):
+                first_id, skipped = journal.last_skip
+                known: int | None = None
                 for position, line in journal.unsettled(name):
                     com = stamps(line)
+                    if known is None:
+                        known = skipped if com.record_id == first_id else 0
                     if not wants(com.record_type, line):
-                        journal.settle(position, 1, UNWANTED)
+                        journal.settle(position, 1, ELSEWHERE if known else UNWANTED)
+                        known = max(known - 1, 0)
                     elif com.record_id in seen:
                         journal.settle(position, 1, ELSEWHERE)
         spooled, _ = journal.close()
@@ -159,7 +166,7 @@ class Spool:
         """Remove the directory, and the one above it with the last of its kind."""
         shutil.rmtree(self.path, ignore_errors=True)
         self.close()
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # there are others in it
             self.path.parent.rmdir()
 
     def close(self) -> None:
@@ -169,13 +176,7 @@ class Spool:
             self._lock = -1
 
     def _write_owner(self) -> None:
-        temporary = self.path / f"{_OWNER}.tmp"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-        with os.fdopen(os.open(temporary, flags, 0o600), "wb") as file:
-            file.write(msgspec.json.encode(self.owner))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.rename(self.path / _OWNER)
+        replace_file(self.path / _OWNER, msgspec.json.encode(self.owner), durable=True)
 
 
 def spools(state: Path) -> Iterator[Path]:

@@ -94,10 +94,10 @@ class WorkerRun:
         """Keep a batch that is about to be handed to the plugin."""
         self.position = self.journal.receive(batch.data, batch.count)
 
-    def skip(self, count: int) -> None:
-        """Note that records came that the plugin does not want."""
+    def skip(self, count: int, first_id: str) -> None:
+        """Note that records came that the plugin does not want, in a batch that begins with the record *first_id*."""
         self._report.skipped += count
-        self.journal.skip(count)
+        self.journal.skip(count, first_id)
 
     def refuse(self, position: int, record: Record | bytes, exc: Exception, doing: str = "writing") -> None:
         """Count a record as rejected, and send it to the dead letters; without them it stays in the spool."""

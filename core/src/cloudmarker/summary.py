@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from cloudmarker.contracts import SEVERITIES, Severity
 from cloudmarker.results import FINDING_STATES, AuditResult, WorkerResult
-from cloudmarker.text import friendly_list, visible
+from cloudmarker.text import friendly_list, visible, visible_line
 
 Style = Callable[[str, str], str]
 """Takes a text and the name of a colour, returns the text in it."""
@@ -42,7 +42,7 @@ def render(results: Sequence[AuditResult], style: Style = lambda text, _colour: 
 
 def _audit(result: AuditResult, style: Style) -> Iterator[str]:
     status = style(result.status.upper(), _COLOURS[result.status])
-    yield f"Audit {result.audit.key}, version {result.audit.version}: {status} in {_seconds(result.duration_s)}"
+    yield f"Audit {result.audit.key}, version {result.audit.version}: {status} in {duration(result.duration_s)}"
     if result.reason:
         yield from _wrapped(result.reason, "  ")
     yield from _records(result)
@@ -180,7 +180,7 @@ def _worker_problems(worker: WorkerResult) -> Iterator[str]:
 
 def _wrapped(text: str, first: str, rest: str | None = None) -> list[str]:
     return textwrap.wrap(
-        visible(" ".join(text.split())),
+        visible_line(text),
         _WIDTH,
         initial_indent=first,
         subsequent_indent=first if rest is None else rest,
@@ -189,7 +189,8 @@ def _wrapped(text: str, first: str, rest: str | None = None) -> list[str]:
     )
 
 
-def _seconds(duration_s: float) -> str:
+def duration(duration_s: float) -> str:
+    """Return how long something took, e.g. ``1:40 min``."""
     if duration_s < 60:
         return f"{duration_s:.1f} s"
     minutes, seconds = divmod(round(duration_s), 60)

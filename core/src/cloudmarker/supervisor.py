@@ -39,9 +39,12 @@ SECTIONS: Mapping[Kind, str] = {"cloud": "clouds", "event": "events", "store": "
 STOP_READING_S = 10.0
 """After the first signal: how long clouds may take to stop reading before they are killed."""
 STOP_ALL_S = 30.0
-"""After the first signal: how long stores and alerts may take to deliver what was read before they are killed."""
+"""After the first signal: how long stores and alerts may take to deliver what was read before they are killed; those
+that have dealt with all they were given have :data:`STOP_LAST_S`."""
 STOP_REST_S = 35.0
 """After the first signal: how long the others may take, which keep what their dead readers have not taken."""
+STOP_LAST_S = 40.0
+"""After the first signal: how long stores and alerts may take that waited for somebody who was killed, or deliver."""
 
 log = logging.getLogger("cloudmarker.manager")
 
@@ -245,13 +248,18 @@ class AuditRun:
         waited = time.monotonic() - self._stop_at
         for process in self._processes:
             if process.kind in ("store", "alert"):
-                limit = STOP_ALL_S
+                limit = STOP_LAST_S if self._waits(process) else STOP_ALL_S
             elif process.kind == "cloud" and self.plugins[process.kind, process.keys[0]].latest.outcome is None:
                 limit = STOP_READING_S
             else:
                 limit = STOP_REST_S
             if waited > limit:
                 _signal(process, signal.SIGKILL)
+
+    def _waits(self, process: _Process) -> bool:
+        """Return whether a store or alert has dealt with all it was given: it ends once another has been killed."""
+        latest = self.plugins[process.kind, process.keys[0]].latest
+        return latest.records_in == latest.accepted + latest.rejected + latest.skipped
 
     def finish(self) -> AuditResult:
         """Make the result. Called once, after every worker has ended."""

@@ -74,6 +74,15 @@ def friendly_string(technical_string: str) -> str:
     return _FRIENDLY.get(technical_string, technical_string)
 
 
+def one_line(text: object, limit: int = 500) -> str:
+    r"""Return *text*, such as what a server or a library says, as one line of at most *limit* characters.
+
+    >>> one_line("a\n b\r\n\tc")
+    'a b c'
+    """
+    return shortened(" ".join(str(text).split()), limit)
+
+
 def pluralize(count: float, word: str, *suffixes: str) -> str:
     """Return *word*, in its plural form unless *count* is 1.
 
@@ -102,6 +111,15 @@ def pluralize(count: float, word: str, *suffixes: str) -> str:
     return word if count == 1 else word.removesuffix(remove) + add
 
 
+def shortened(text: str, limit: int) -> str:
+    """Return *text*, or, if it is longer than *limit* characters, so many that end in ``…``.
+
+    >>> shortened("banana", 6), shortened("bananas", 6)
+    ('banana', 'banan…')
+    """
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
 def visible(text: str, keep: str = "") -> str:
     r"""Return *text* with every character that a terminal would not show as it is replaced by its escape sequence.
 
@@ -119,6 +137,15 @@ def visible(text: str, keep: str = "") -> str:
     return "".join(
         char if char.isprintable() or char in keep else char.encode("unicode_escape").decode() for char in text
     )
+
+
+def visible_line(text: str) -> str:
+    r"""Return *text* as one line with single spaces, and :func:`visible`.
+
+    >>> visible_line("one\n  two\x1b[2J")
+    'one two\\x1b[2J'
+    """
+    return visible(" ".join(text.split()))
 
 
 def wrap_paragraphs(text: str, width: int = 70) -> str:

@@ -31,6 +31,7 @@ class Cloud:
 
     def read(self) -> Iterator[dict[str, Any]]:
         count, delay_s, fail_at, hang_at, size, holes = self.settings
+        filler = "x" * size
         for number in range(count):
             if delay_s:
                 time.sleep(delay_s)
@@ -38,7 +39,7 @@ class Cloud:
                 raise RuntimeError("the cloud went away")
             while number == hang_at:
                 time.sleep(60)
-            yield record(number, filler="x" * size)
+            yield record(number, filler=filler)
         if holes:
             yield coverage("mock", "scope-1", "mock", holes, count, "no permission to list mocks")
 

@@ -46,19 +46,7 @@ def events(count, **com):
 
 def send(alert, given, run=None, reason=None, batches=True):
     run = run or MemoryRun()
-    alert.begin(run)
-    if batches:
-        for batch in records.batches(given):
-            run.hand(batch.count)
-            alert.write_batch(batch)
-    else:
-        for record in given:
-            run.hand()
-            alert.write(record)
-    if reason is None:
-        alert.done()
-    else:
-        alert.abort(reason)
+    run.serve(alert, given, reason, in_batches=batches)
     return run
 
 

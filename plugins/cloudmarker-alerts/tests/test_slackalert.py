@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -48,14 +49,7 @@ def events(count=6, **com):
 
 def send(alert, written, run=None, incomplete=None):
     run = run or MemoryRun()
-    alert.begin(run)
-    for record in written:
-        run.hand()
-        alert.write(record)
-    if incomplete:
-        alert.abort(Incomplete({"audit_event": incomplete}))
-    else:
-        alert.done()
+    run.serve(alert, written, Incomplete({"audit_event": incomplete}) if incomplete else None)
     return run
 
 
@@ -281,6 +275,17 @@ def test_if_slack_stays_down_all_is_left_in_the_spool_for_a_replay(slack):
     assert again.confirmed == set(range(6))
     assert len(slack.messages) == 1
     assert "This comes late" in shown(slack.messages[0])
+
+
+def test_when_the_time_of_a_stop_is_over_no_answer_is_waited_for(slack):
+    slack.faults.append(Fault("chat.postMessage", delay_s=6, times=1))
+    run = MemoryRun()
+    run.deadline = run.now()
+    begun = time.monotonic()
+    with pytest.raises(PluginError, match="still to be delivered when the audit was stopped: there was no answer yet"):
+        send(SlackAlert(**params(slack)), events(), run)
+    assert time.monotonic() - begun < 5
+    assert run.unanswered == set(range(6))
 
 
 def test_a_port_that_nobody_listens_on_is_tried_again(slack):

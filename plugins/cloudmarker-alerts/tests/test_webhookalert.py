@@ -1,24 +1,21 @@
-"""WebhookAlert: posts to a server of the standard library, which checks signatures as a receiver would."""
+"""WebhookAlert: posts to a server on this machine; signatures are checked as a receiver would."""
 
 import base64
-import contextlib
 import hashlib
 import hmac
 import json
 import logging
 import re
-import socket
 import subprocess
 import sys
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from cloudmarker.contracts import Incomplete
 from cloudmarker.errors import ConfigError, PluginError
 from cloudmarker.testing import MemoryRun, check_plugin, records
+from cloudmarker.testing.servers import Answer, Fault, LoopbackServer
 from cloudmarker_alerts._about import About
 from cloudmarker_alerts._digest import Digest
 from cloudmarker_alerts._webhookbodies import card
@@ -30,63 +27,26 @@ from hypothesis import strategies as st
 PATH = "/hooks/a-secret-path?sig=a-secret-signature"
 
 
-class Receiver:
-    """Takes posts; answers with 200, or with what is in ``answers`` first: a status, headers, a body, or a reset."""
+class Receiver(LoopbackServer):
+    """Takes posts."""
 
-    def __init__(self, tls=None):
-        receiver = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                receiver.requests.append((self.path, dict(self.headers), body))
-                status, headers, answer = receiver.answer(body)
-                if status == "reset":
-                    self.close_connection = True
-                    self.connection.shutdown(socket.SHUT_RDWR)
-                    return
-                self.send_response(status)
-                for name, value in {**headers, "Content-Length": str(len(answer))}.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                with contextlib.suppress(ConnectionError):  # nobody has to read all of it
-                    self.wfile.write(answer)
-
-            def log_message(self, *_):
-                pass
-
-        self.requests, self.answers = [], []
-        self.refuse = lambda _: False
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        if tls is not None:
-            self.server.socket = tls.wrap_socket(self.server.socket, server_side=True)
-        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.server.server_port}{PATH}"
-        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
-        self.thread.start()
-
-    def answer(self, body):
-        if self.answers:
-            status, headers, *rest = *self.answers.pop(0), b""
-            return status, headers, rest[0]
-        return (400, {}, b"refused") if self.refuse(body) else (200, {}, b"")
+    @property
+    def url(self):
+        return super().url + PATH
 
     @property
     def bodies(self):
-        return [json.loads(body) for _, _, body in self.requests]
+        return [request.json() for request in self.requests]
 
-    def stop(self):
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
+    def refuse(self, what):
+        """Refuse what has these bytes in it."""
+        self.answer = lambda request: Answer(400, "refused") if what in request.body else Answer()
 
 
 @pytest.fixture
 def receiver():
-    started = Receiver()
-    yield started
-    started.stop()
+    with Receiver() as started:
+        yield started
 
 
 def events(count=3, **com):
@@ -97,14 +57,7 @@ def events(count=3, **com):
 
 def send(alert, written, run=None, incomplete=None):
     run = run or MemoryRun()
-    alert.begin(run)
-    for record in written:
-        run.hand()
-        alert.write(record)
-    if incomplete:
-        alert.abort(Incomplete({"audit_event": incomplete}))
-    else:
-        alert.done()
+    run.serve(alert, written, Incomplete({"audit_event": incomplete}) if incomplete else None)
     return run
 
 
@@ -138,11 +91,11 @@ def test_events_are_posted_in_batches_as_they_are(receiver):
         "audit",
         "20260102_030405",
     )
-    path, headers, _ = receiver.requests[0]
-    assert path == PATH
-    assert headers["Content-Type"] == "application/json"
-    assert headers["X-Team"] == "security"
-    assert "webhook-signature" not in headers
+    request = receiver.requests[0]
+    assert (request.method, request.target) == ("POST", PATH)
+    assert request.headers["content-type"] == "application/json"
+    assert request.headers["x-team"] == "security"
+    assert "webhook-signature" not in request.headers
     assert list(alert.outputs()) == ["http://127.0.0.1"]
 
 
@@ -155,7 +108,7 @@ def test_no_event_no_request(receiver):
 @pytest.mark.parametrize("secret", ["a secret of many words", "whsec_" + base64.b64encode(b"k" * 32).decode()])
 def test_a_request_is_signed_as_standard_webhooks_are(receiver, secret):
     send(WebhookAlert(receiver.url, signing_secret=secret), events())
-    _, headers, body = receiver.requests[0]
+    headers, body = receiver.requests[0].headers, receiver.requests[0].body
     key = base64.b64decode(secret[6:]) if secret.startswith("whsec_") else secret.encode()
     signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
     expected = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
@@ -164,13 +117,13 @@ def test_a_request_is_signed_as_standard_webhooks_are(receiver, secret):
 
 
 def test_what_is_sent_again_has_the_same_id(receiver):
-    receiver.answers = [(503, {}), ("reset", {})]
+    receiver.faults = [Fault(Answer(503)), Fault(reset=True)]
     send(WebhookAlert(receiver.url), events())
-    ids = [headers["webhook-id"] for _, headers, _ in receiver.requests]
+    ids = [request.headers["webhook-id"] for request in receiver.requests]
     assert len(ids) == 3
     assert len(set(ids)) == 1
     send(WebhookAlert(receiver.url), events(2))
-    assert receiver.requests[-1][1]["webhook-id"] not in ids
+    assert receiver.requests[-1].headers["webhook-id"] not in ids
 
 
 PAGE = Path(__file__).parents[3] / "docs" / "alerts.md"
@@ -183,37 +136,41 @@ def test_the_manual_says_how_a_receiver_verifies_a_request(receiver):
     exec(code, names)
     is_genuine, secret = names["is_genuine"], "a secret of many words"
     send(WebhookAlert(receiver.url, signing_secret=secret), events())
-    _, headers, body = receiver.requests[0]
+    headers, body = receiver.requests[0].headers, receiver.requests[0].body
     assert is_genuine(headers, body, secret)
     assert not is_genuine(headers, body + b" ", secret)
     assert not is_genuine(headers, body, "another secret of words")
     assert not is_genuine({**headers, "webhook-timestamp": str(int(time.time()) - 301)}, body, secret)
     send(WebhookAlert(receiver.url, signing_secret="whsec_" + base64.b64encode(b"k" * 32).decode()), events())
-    assert is_genuine(*receiver.requests[1][1:], "whsec_" + base64.b64encode(b"k" * 32).decode())
+    last = receiver.requests[1]
+    assert is_genuine(last.headers, last.body, "whsec_" + base64.b64encode(b"k" * 32).decode())
 
 
 # What goes wrong
 
 
-@pytest.mark.parametrize("answer", [(429, {"Retry-After": "7"}), (500, {}), (503, {}), (408, {}), ("reset", {})])
-def test_what_passes_is_tried_again(receiver, answer):
-    receiver.answers = [answer, answer]
+PASSING = [Fault(Answer(429, "", {"Retry-After": "7"})), *(Fault(Answer(status)) for status in (500, 503, 408))]
+
+
+@pytest.mark.parametrize("fault", [*PASSING, Fault(reset=True)])
+def test_what_passes_is_tried_again(receiver, fault):
+    receiver.faults = [fault, fault]
     run = send(WebhookAlert(receiver.url), events())
     assert run.confirmed == set(range(3))
     assert len(run.waits) == 2
-    if answer[1]:
+    if fault.answer and fault.answer.headers:
         assert min(run.waits) >= 7
 
 
 def test_what_is_too_large_is_sent_in_halves(receiver):
-    receiver.answers = [(413, {})]
+    receiver.faults = [Fault(Answer(413))]
     run = send(WebhookAlert(receiver.url), events(4))
     assert run.confirmed == set(range(4))
     assert [body["count"] for body in receiver.bodies] == [4, 2, 2]
 
 
 def test_an_event_that_is_refused_is_a_dead_letter_and_its_neighbours_are_delivered(receiver):
-    receiver.refuse = lambda body: b"//example/2" in body
+    receiver.refuse(b"//example/2")
     run = send(WebhookAlert(receiver.url), events(5))
     assert run.confirmed == {0, 1, 3, 4}
     assert run.rejected == {2: "webhook: HTTP 400: refused"}
@@ -221,7 +178,7 @@ def test_an_event_that_is_refused_is_a_dead_letter_and_its_neighbours_are_delive
 
 @pytest.mark.parametrize("status", [401, 403, 404, 410])
 def test_a_webhook_that_takes_nothing_leaves_all_in_the_spool(receiver, status):
-    receiver.answers = [(status, {}, b"no")] * 9
+    receiver.always = Fault(Answer(status, "no"))
     run = MemoryRun()
     with pytest.raises(PluginError, match=f"webhook: HTTP {status}: no"):
         send(WebhookAlert(receiver.url), events(), run)
@@ -233,7 +190,7 @@ def test_a_webhook_that_takes_nothing_leaves_all_in_the_spool(receiver, status):
     ("location", "shown"), [("https://elsewhere.example/x", "elsewhere.example"), ("/y", "same host")]
 )
 def test_redirections_are_not_followed(receiver, location, shown):
-    receiver.answers = [(307, {"Location": location})]
+    receiver.faults = [Fault(Answer(307, "", {"Location": location}))]
     with pytest.raises(PluginError, match=shown):
         send(WebhookAlert(receiver.url, headers={"Authorization": "Bearer abcdefgh"}), events())
     assert len(receiver.requests) == 1
@@ -249,22 +206,19 @@ def test_a_server_that_is_gone_leaves_all_in_the_spool(receiver):
 
 def test_certificates_are_verified(tmp_path):
     tls, authority = loopback_tls(tmp_path)
-    receiver = Receiver(tls)
-    try:
+    with Receiver(tls=tls) as receiver:
         with pytest.raises(PluginError, match="its certificate is not trusted; ca_cert names"):
             send(WebhookAlert(receiver.url), events())
         assert receiver.requests == []
         send(WebhookAlert(receiver.url, ca_cert=str(authority)), events())
         assert len(receiver.requests) == 1
-    finally:
-        receiver.stop()
 
 
 def test_secrets_are_in_no_message_and_no_log(receiver, caplog):
     caplog.set_level(logging.DEBUG)
     secret, header = "a secret of many words", "Bearer abcdefgh"
-    echo = f"bad: {PATH} {header} {secret} /hooks/a-secret-path sig=a-secret-signature".encode()
-    receiver.answers = [(503, {}, echo), ("reset", {}), (403, {}, echo)]
+    echo = f"bad: {PATH} {header} {secret} /hooks/a-secret-path sig=a-secret-signature"
+    receiver.faults = [Fault(Answer(503, echo)), Fault(reset=True), Fault(Answer(403, echo))]
     with pytest.raises(PluginError) as caught:
         send(WebhookAlert(receiver.url, signing_secret=secret, headers={"Authorization": header}), events())
     with pytest.raises(PluginError) as gone:
@@ -304,11 +258,11 @@ def test_parameters_that_cannot_be_used_are_named(wrong, name):
 
 
 def test_of_a_long_answer_only_the_beginning_is_read(receiver):
-    receiver.answers = [(403, {}, b"no " * 10_000_000)]
+    receiver.faults = [Fault(Answer(403, b"no " * 10_000_000))]
     with pytest.raises(PluginError) as caught:
         send(WebhookAlert(receiver.url), events())
     assert len(str(caught.value)) < 300
-    receiver.answers = [(200, {}, b"yes" * 10_000_000)]
+    receiver.faults = [Fault(Answer(200, b"yes" * 10_000_000))]
     assert send(WebhookAlert(receiver.url, batch_records=1), events()).confirmed == set(range(3))
 
 
@@ -378,7 +332,7 @@ def test_no_event_for_pagerduty_is_larger_than_it_takes(receiver):
 
 def test_a_wrong_routing_key_ends_it_and_leaves_all_in_the_spool(receiver):
     answer = {"status": "invalid event", "errors": ["Length of 'routing_key' is incorrect (should be 32 characters)"]}
-    receiver.answers = [(400, {}, json.dumps(answer).encode())] * 9
+    receiver.always = Fault(Answer(400, answer))
     run = MemoryRun()
     with pytest.raises(PluginError, match="routing_key"):
         send(pagerduty(receiver), events(), run)
@@ -387,7 +341,7 @@ def test_a_wrong_routing_key_ends_it_and_leaves_all_in_the_spool(receiver):
 
 
 def test_an_event_that_pagerduty_refuses_is_a_dead_letter(receiver):
-    receiver.refuse = lambda body: b"//example/1" in body
+    receiver.refuse(b"//example/1")
     run = send(pagerduty(receiver), events())
     assert run.confirmed == {0, 2}
     assert list(run.rejected) == [1]
@@ -423,19 +377,19 @@ def test_all_events_are_one_teams_message(receiver):
 
 def test_a_teams_message_of_an_incomplete_audit_says_so(receiver):
     send(WebhookAlert(receiver.url, "teams"), events(), incomplete="2 denied")
-    assert "The audit is incomplete" in receiver.requests[0][2].decode()
-    assert "2 denied" in receiver.requests[0][2].decode()
+    assert "The audit is incomplete" in receiver.requests[0].body.decode()
+    assert "2 denied" in receiver.requests[0].body.decode()
 
 
 def test_a_teams_message_of_a_replay_says_that_it_is_late(receiver):
     run = MemoryRun()
     run.replay = True
     send(WebhookAlert(receiver.url, "teams"), events(), run)
-    assert "This comes late" in receiver.requests[0][2].decode()
+    assert "This comes late" in receiver.requests[0].body.decode()
 
 
 def test_a_teams_message_that_cannot_be_sent_stays_in_the_spool(receiver):
-    receiver.answers = [(400, {})]
+    receiver.faults = [Fault(Answer(400))]
     run = MemoryRun()
     with pytest.raises(PluginError, match="HTTP 400"):
         send(WebhookAlert(receiver.url, "teams"), events(), run)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from cloudmarker.testing.servers import Answer, LoopbackServer, Request
 from cloudmarker_azure.azcloud import AzCloud
 from cloudmarker_simulators import AzureSimulator
 
@@ -38,44 +36,16 @@ def azure(small_tenant: Path) -> Iterator[AzureSimulator]:
         yield simulator
 
 
-class Identities:
-    """What gives tokens on a machine of Azure: its requests, as (path, parameters, headers), newest last."""
-
-    def __init__(self, simulator: AzureSimulator) -> None:
-        asked = self.asked = []
-
-        class Endpoint(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                parts = urlsplit(self.path)
-                asked.append(
-                    (parts.path, {key: value[0] for key, value in parse_qs(parts.query).items()}, self.headers)
-                )
-                expiry = str(int(time.time()) + 3600)
-                body = {"access_token": simulator.tokens.issue(), "token_type": "Bearer", "resource": AUDIENCE}
-                content = json.dumps({**body, "expires_on": expiry, "expires_in": "3600"}).encode()
-                self.send_response(200)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            def log_message(self, *args: Any) -> None:
-                pass
-
-        self._server = HTTPServer(("127.0.0.1", 0), Endpoint)
-        self.root = f"http://127.0.0.1:{self._server.server_port}"
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-
 @pytest.fixture
-def identities(azure: AzureSimulator) -> Iterator[Identities]:
-    made = Identities(azure)
-    yield made
-    made.close()
+def identities(azure: AzureSimulator) -> Iterator[LoopbackServer]:
+    """What gives tokens on a machine of Azure."""
+
+    def token(request: Request) -> Answer:
+        body = {"access_token": azure.tokens.issue(), "token_type": "Bearer", "resource": AUDIENCE}
+        return Answer(200, {**body, "expires_on": str(int(time.time()) + 3600), "expires_in": "3600"})
+
+    with LoopbackServer(token) as server:
+        yield server
 
 
 def read(simulator: AzureSimulator, *also: str, **params: Any) -> set[str]:
@@ -117,30 +87,30 @@ def test_the_token_of_a_workload_goes_to_the_authority_of_its_cloud(federated):
 
 
 def test_the_managed_identity_of_a_machine_serves(azure, identities, monkeypatch):
-    monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", identities.root)
+    monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", identities.url)
     assert read(azure) == {"ok"}
     assert azure.requests[0][0] == "GET"
-    ((path, asked, headers),) = identities.asked
-    assert path == "/metadata/identity/oauth2/token"
-    assert asked["resource"] == AUDIENCE
-    assert "client_id" not in asked
-    assert headers["Metadata"] == "true"
+    (asked,) = identities.requests
+    assert (asked.method, asked.path) == ("GET", "/metadata/identity/oauth2/token")
+    assert asked.query["resource"] == AUDIENCE
+    assert "client_id" not in asked.query
+    assert asked.headers["metadata"] == "true"
 
 
 @pytest.mark.parametrize("also", [(), ("tenant",)])
 def test_a_managed_identity_is_chosen_by_client(azure, identities, monkeypatch, also):
-    monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", identities.root)
+    monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", identities.url)
     assert read(azure, *also, client="4f6d0f1e-0000-4000-8000-000000000000") == {"ok"}
-    assert [asked["client_id"] for _, asked, _ in identities.asked] == ["4f6d0f1e-0000-4000-8000-000000000000"]
+    assert [asked.query["client_id"] for asked in identities.requests] == ["4f6d0f1e-0000-4000-8000-000000000000"]
 
 
 def test_the_managed_identity_of_an_app_or_container_serves(azure, identities, monkeypatch):
-    monkeypatch.setenv("IDENTITY_ENDPOINT", f"{identities.root}/msi/token")
+    monkeypatch.setenv("IDENTITY_ENDPOINT", f"{identities.url}/msi/token")
     monkeypatch.setenv("IDENTITY_HEADER", "a-header")
     assert read(azure) == {"ok"}
-    ((path, asked, headers),) = identities.asked
-    assert (path, asked["resource"]) == ("/msi/token", AUDIENCE)
-    assert headers["X-IDENTITY-HEADER"] == "a-header"
+    (asked,) = identities.requests
+    assert (asked.method, asked.path, asked.query["resource"]) == ("GET", "/msi/token", AUDIENCE)
+    assert asked.headers["x-identity-header"] == "a-header"
 
 
 def az(commands: Path, token: str) -> Path:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import time
 from collections import Counter
 
@@ -65,13 +66,14 @@ def test_healthy_tenant_is_read_whole_and_disabled_subscriptions_with_it(small_t
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        ({"reset": True}, "no answer: "),  # which error it is depends on when the reset arrives
-        ({"truncate_bytes": 40}, "no answer: IncompleteRead(40 bytes read"),
+        # what a reset looks like through TLS depends on the version of Python
+        ({"reset": True}, "no answer: (RemoteDisconnected|ConnectionResetError): "),
+        ({"truncate_bytes": 40}, r"no answer: IncompleteRead\(40 bytes read"),
         ({"status": 500}, "HTTP 500"),
         ({"status": 503, "headers": {"Retry-After": "3600"}}, "HTTP 503"),
         (
             {"status": 200, "body": "<html>portal</html>", "headers": {"Content-Type": "text/html"}},
-            "not JSON (text/html)",
+            r"not JSON \(text/html\)",
         ),
         ({"status": 200, "body": '{"value": [{"id"'}, "not JSON"),
         ({"status": 200, "body": "[" * 100_000}, "not JSON"),
@@ -86,7 +88,7 @@ def test_a_fault_costs_its_own_list_only(small_tenant, fault, words):
     found = audit(small_tenant, Fault(ALPHA_NSGS, **fault))
     expected = {**ALL_OK, (ALPHA, "nsg"): ("failed", 0), (ALPHA, "security_rule"): ("failed", 0)}
     assert found.without_tenant() == expected
-    assert words in found.errors[ALPHA, "nsg"]
+    assert re.search(words, found.errors[ALPHA, "nsg"])
     assert found.types == {"subscription": 2, "resource_group": 3, "nsg": 1, "security_rule": 1}
 
 

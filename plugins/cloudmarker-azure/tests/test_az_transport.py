@@ -7,11 +7,11 @@ import subprocess
 import sys
 import threading
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from azure.core.exceptions import ServiceRequestError, ServiceResponseError
 from azure.core.rest import HttpRequest
+from cloudmarker.testing import servers
 from cloudmarker_azure import _transport
 from cloudmarker_azure._transport import Connections, Transport
 from cloudmarker_azure.azcloud import AzCloud
@@ -20,36 +20,16 @@ from cloudmarker_simulators import AzureSimulator, Fault
 TYPES = ["resource_group", "nsg"]
 
 
-class Handler(BaseHTTPRequestHandler):
-    """Answers with what was asked, compressed, or as the path says."""
-
-    seen = None
-
-    def do_GET(self):
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        self.seen.append((self.command, self.path, body, self.headers.get("Authorization")))
-        answer = gzip.compress(b"what was asked for")
-        self.send_response(302 if self.path == "/away" else 200)
-        self.send_header("Location", "/elsewhere")
-        self.send_header("Content-Encoding", "gzip")
-        self.send_header("Content-Length", str(len(answer) + (10 if self.path == "/cut" else 0)))
-        self.end_headers()
-        self.wfile.write(answer)
-
-    def do_POST(self):
-        self.do_GET()
-
-    def log_message(self, *args):
-        """Say nothing."""
+def packed(request):
+    """Answer compressed, and to one path with a redirection."""
+    headers = {"Location": "/elsewhere", "Content-Encoding": "gzip"}
+    return servers.Answer(302 if request.path == "/away" else 200, gzip.compress(b"what was asked for"), headers)
 
 
 @pytest.fixture
 def server():
-    Handler.seen = []
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with servers.LoopbackServer(packed) as started:
+        yield started
 
 
 def transport(ca_cert=None):
@@ -57,26 +37,31 @@ def transport(ca_cert=None):
 
 
 def test_an_answer_is_unpacked_and_its_headers_are_found_in_any_case(server):
-    answer = transport().send(HttpRequest("GET", f"{server}/a b?$x=1,2&y=%2F"))
+    answer = transport().send(HttpRequest("GET", f"{server.url}/a b?$x=1,2&y=%2F"))
     assert (answer.status_code, answer.content) == (200, b"what was asked for")
     assert answer.headers["content-ENCODING"] == "gzip"
-    assert Handler.seen == [("GET", "/a%20b?$x=1,2&y=%2F", b"", None)]
+    (request,) = server.requests
+    assert (request.method, request.target, request.body) == ("GET", "/a%20b?$x=1,2&y=%2F", b"")
+    assert "authorization" not in request.headers
 
 
 def test_a_body_is_sent(server):
-    transport().send(HttpRequest("POST", server, json={"query": "x"}))
-    assert Handler.seen == [("POST", "/", b'{"query": "x"}', None)]
+    transport().send(HttpRequest("POST", server.url, json={"query": "x"}))
+    (request,) = server.requests
+    assert (request.method, request.target, request.body) == ("POST", "/", b'{"query": "x"}')
+    assert "authorization" not in request.headers
 
 
 def test_a_redirect_is_an_answer_like_any_other(server):
-    assert transport().send(HttpRequest("GET", f"{server}/away")).status_code == 302
-    assert len(Handler.seen) == 1
+    assert transport().send(HttpRequest("GET", f"{server.url}/away")).status_code == 302
+    assert len(server.requests) == 1
 
 
 def test_an_answer_that_is_cut_off_is_an_error_and_not_asked_for_again(server):
+    server.always = servers.Fault(truncate=True)
     with pytest.raises(ServiceResponseError, match="IncompleteRead"):
-        transport().send(HttpRequest("GET", f"{server}/cut"))
-    assert len(Handler.seen) == 1
+        transport().send(HttpRequest("GET", server.url))
+    assert len(server.requests) == 1
 
 
 def test_a_host_that_does_not_listen_is_an_error():

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from urllib.parse import parse_qs
 
 import pytest
 from cloudmarker.errors import ConfigError, PluginError
+from cloudmarker.testing.servers import Answer, LoopbackServer
 from cloudmarker_gcp.gcpcloud import GCPCloud
 from cloudmarker_simulators import Fault, GCPSimulator
 
@@ -168,28 +166,15 @@ def test_a_login_that_is_refused_is_denied_and_says_why(tmp_path, change, hint, 
 
 
 def test_the_token_is_asked_for_reading_only(tmp_path):
-    asked = []
-
-    class TokenEndpoint(BaseHTTPRequestHandler):
-        def do_POST(self):
-            form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
-            claims = form["assertion"][0].split(".")[1]
-            asked.extend(json.loads(base64.urlsafe_b64decode(claims + "=="))["scope"].split())
-            self.send_response(400)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *args):
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), TokenEndpoint)
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
     with GCPSimulator() as simulator, open(simulator.settings["key_file_path"]) as file:
-        key = {**json.load(file), "token_uri": f"http://127.0.0.1:{server.server_port}/token"}
+        key = json.load(file)
     path = tmp_path / "key.json"
-    path.write_text(json.dumps(key))
-    (record,) = GCPCloud(str(path), endpoint="http://127.0.0.1:9", record_types=["instance", "firewall"]).read()
-    server.shutdown()
-    server.server_close()
+    with LoopbackServer(lambda request: Answer(400)) as server:
+        path.write_text(json.dumps({**key, "token_uri": f"{server.url}/token"}))
+        (record,) = GCPCloud(str(path), endpoint="http://127.0.0.1:9", record_types=["instance", "firewall"]).read()
     assert record["com"]["state"] == "failed"
+    asked = []
+    for request in server.requests:
+        claims = request.form["assertion"].split(".")[1]
+        asked += json.loads(base64.urlsafe_b64decode(claims + "=="))["scope"].split()
     assert sorted(scope.rpartition("/")[2] for scope in asked) == ["cloud-platform.read-only", "compute.readonly"]

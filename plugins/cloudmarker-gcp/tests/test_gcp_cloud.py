@@ -171,12 +171,39 @@ def test_null_zone_reads_all_zones_and_a_list_of_zones_these(two, read):
     assert zones(["us-west1-a", "us-east1-b"]) == {"us-east1-b": 2, "us-west1-a": 1}
 
 
+@pytest.mark.parametrize("source", ["api", "asset"])
+def test_what_is_in_no_zone_that_is_read_is_said_to_be_left_out(start, read, source):
+    simulator = start(projects=1)
+    types = ["instance", "disk", "network_endpoint", "firewall", "subnetwork"]
+    whole = read(simulator, record_types=types, source=source)
+    assert {state for state, _ in whole.coverage.values()} == {"ok"}
+    one = read(simulator, record_types=types, source=source, zone=["us-east1-b", "europe-west4-a"])
+    (project,) = {name for name, _ in one.coverage} - {""}
+    assert {name for (_, name), (state, _) in one.coverage.items() if state == "skipped"} == {
+        "instance",
+        "disk",
+        "network_endpoint",
+    }
+    assert one.coverage[project, "instance"] == ("skipped", len(one.of("instance")))
+    said = "what is not in us-east1-b, europe-west4-a is left out by the parameter zone"
+    assert one.error(project, "instance").startswith(said)
+
+
+def test_an_api_that_is_off_has_nothing_in_any_zone(two, read):
+    body = {"status": "PERMISSION_DENIED", "message": "off", "code": 403}
+    info = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "SERVICE_DISABLED"}
+    info["metadata"] = {"consumer": "projects/one", "service": "compute.googleapis.com"}
+    body = json.dumps({"error": {**body, "details": [info]}})
+    two.faults.append(Fault("/compute/v1/projects/one/", status=403, body=body))
+    assert read(two, zone="us-east1-b").coverage["one", "instance"] == ("disabled", 0)
+
+
 def test_a_zone_that_fails_does_not_cost_the_others_and_is_named(two, read):
     two.faults.append(Fault("/one/zones/us-east1-b/", status=403))
     result = read(two, zone=["us-east1-b", "us-west1-a"])
     assert result.coverage["one", "instance"] == ("denied", 1)
     assert result.error("one", "instance").startswith("zones/us-east1-b: no permission compute.instances.list")
-    assert result.coverage["two", "instance"] == ("ok", 3)
+    assert result.coverage["two", "instance"] == ("skipped", 3)
 
 
 def test_a_zone_that_does_not_exist_is_a_hole(start, read):

@@ -174,7 +174,7 @@ def test_cloud_asset_inventory_gives_the_same_records(organization, whole, read)
             for field in other["raw"].keys() | record["raw"].keys()
             if other["raw"].get(field) != record["raw"].get(field)
         }
-    assert lacking <= {("compute", "kind"), ("service", "config")}
+    assert lacking == {("compute", "kind"), ("service", "config")}
     assert asset.coverage == whole.coverage
 
 
@@ -367,3 +367,42 @@ def test_an_api_can_have_an_endpoint_of_its_own(organization, read):
         assert {state for (_, name), (state, _) in result.coverage.items() if name == "bucket"} == {"ok"}
         assert [target for _, target in other.requests if "/global/networks" in target]
         assert not [target for _, target in organization.requests[before:] if "/global/networks" in target]
+
+
+def test_ten_faults_at_once_leave_everything_else_and_say_exactly_what_is_missing(organization, whole, read):
+    one, two, three, *_ = projects(organization)
+    disks = organization.source.aggregate(f"/compute/v1/projects/{three}/aggregated/disks").items
+    foreign = json.dumps({"items": {"zones/europe-west1-b": {"disks": list(disks)}}})
+    again = json.dumps({"metrics": [], "nextPageToken": "again"})
+    compute = r"/compute/v1/projects/"
+    holes = {
+        (one, "image"): ("failed", "HTTP 500", Fault(f"{compute}{one}/global/images", status=500)),
+        (one, "disk"): ("failed", "of project", Fault(f"{compute}{one}/aggregated/disks", status=200, body=foreign)),
+        (one, "router"): ("failed", "no answer", Fault(f"{compute}{one}/aggregated/routers", reset=True)),
+        (one, "alert_policy"): ("failed", "not JSON", Fault(f"/{one}/alertPolicies", status=200, body="<html>")),
+        (two, "snapshot"): ("failed", "no answer", Fault(f"{compute}{two}/global/snapshots", truncate_bytes=20)),
+        (two, "address"): ("throttled", "HTTP 429", Fault(f"{compute}{two}/aggregated/addresses", status=429)),
+        (two, "dns_policy"): ("denied", "dns.policies.list", Fault(f"/{two}/policies", status=403)),
+        (two, "log_metric"): ("failed", "round in a circle", Fault(f"/{two}/metrics", status=200, body=again)),
+        (three, "ssl_policy"): ("failed", "HTTP 404", Fault(f"{compute}{three}/aggregated/sslPolicies", status=404)),
+        (three, "target_ssl_proxy"): (
+            "failed",
+            "not JSON",
+            Fault(f"{compute}{three}/global/targetSslProxies", status=200, body='{"items": [{'),
+        ),
+    }
+    organization.faults.extend(fault for *_, fault in holes.values())
+    result = read(organization, record_types=None, retry_deadline_s=1)
+    expected = {**whole.coverage, **{key: (state, 0) for key, (state, _, _) in holes.items()}}
+    assert result.coverage == expected
+    for key, (_, said, _) in holes.items():
+        assert said in result.error(*key)
+    everything = by_identity(whole)
+    missing = {(project, name) for project, name in holes}
+    healthy = {
+        key
+        for key, record in everything.items()
+        if (record["ext"]["project_id"], record["ext"]["record_type"]) not in missing
+    }
+    assert healthy < everything.keys()
+    assert by_identity(result).keys() == healthy

@@ -41,6 +41,7 @@ def test_a_row_is_what_the_api_has(row, method_id):
     verb = "POST" if method_id.split(".")[-1] in READ_WITH_POST and found["httpMethod"] == "POST" else "GET"
     assert found["httpMethod"] == verb, "it may write"
     assert row.api.oauth_scope in found["scopes"]
+    assert {name.replace("options_", "options.") for name in row.arguments} <= set(found["parameters"])
     if row.items is not None:
         assert row.items in fields
         unpaged = row.api.name == "container" or method_id.endswith((".keys.list", ".databases.list"))

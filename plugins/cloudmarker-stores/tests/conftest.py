@@ -42,11 +42,7 @@ def store_through() -> Callable[..., MemoryRun]:
 
     def store(plugin: Any, written: list[Any], run: MemoryRun | None = None) -> MemoryRun:
         run = run or MemoryRun()
-        plugin.begin(run)
-        for record in written:
-            run.hand()
-            plugin.write(record)
-        plugin.done()
+        run.serve(plugin, written)
         return run
 
     return store

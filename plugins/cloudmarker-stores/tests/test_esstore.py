@@ -14,9 +14,9 @@ import pytest
 from cloudmarker.contracts import Incomplete
 from cloudmarker.errors import ConfigError, PluginError
 from cloudmarker.testing import MemoryRun, check_plugin, records
+from cloudmarker.testing.servers import Answer
 from cloudmarker_stores.esstore import EsStore
 from elasticserver import PRODUCT, ElasticServer
-from faultserver import Answer, Fault
 
 
 @pytest.fixture
@@ -182,7 +182,7 @@ def test_an_index_can_be_of_one_run(server, many, store_through):
 
 
 def test_a_server_without_the_product_header_gets_no_record(server, many):
-    server.answer = lambda request, fault: Answer(200, {"version": {"number": "8.0.0"}})
+    server.answer = lambda request: Answer(200, {"version": {"number": "8.0.0"}})
     store = EsStore("127.0.0.1", server.port)
     store.begin(MemoryRun())
     store.write(many(1)[0])
@@ -194,7 +194,7 @@ def test_a_server_without_the_product_header_gets_no_record(server, many):
 def test_a_key_that_may_only_write_is_enough(server, many, store_through):
     answer = server.answer
     refused = Answer(403, {"error": {"type": "security_exception", "reason": "no"}, "status": 403}, PRODUCT)
-    server.answer = lambda request, fault: refused if request.path == "/" else answer(request, fault)
+    server.answer = lambda request: refused if request.path == "/" else answer(request)
     store_through(EsStore("127.0.0.1", server.port, api_key="k", template="none"), many(2))
     assert len(server.documents) == 2
 
@@ -232,7 +232,7 @@ def test_the_client_9_is_said_to_be_too_new_for_a_server_8(many):
 
 def test_wrong_credentials_end_it_with_one_line_and_no_secret(server, many):
     refused = {"error": {"type": "security_exception", "reason": "unable to authenticate"}, "status": 401}
-    server.answer = lambda request, fault: Answer(401, refused, PRODUCT)
+    server.answer = lambda request: Answer(401, refused, PRODUCT)
     store = EsStore("127.0.0.1", server.port, username="me", password="hunter2")
     store.write(many(1)[0])
     with pytest.raises(PluginError, match="401") as caught:
@@ -386,7 +386,7 @@ def test_each_item_gets_the_answer_that_is_its_own(server, many, store_through):
     server.documents[name[0]] = written[0]  # delivered earlier
     answers = {name[1]: (429, error("es_rejected_execution_exception")), name[2]: (400, error("parsing_exception"))}
     answers[name[3]] = (503, error("unavailable_shards_exception"))
-    server.faults = [Fault(store=True, items=lambda key, document: answers.get(key))]
+    server.refuse = lambda key: answers.pop(key, None)  # once each
     run = store_through(EsStore("127.0.0.1", server.port), written)
     assert run.rejected == {2: "parsing_exception: because"}
     assert run.confirmed == {0, 1, 3, 4, 5}
@@ -397,7 +397,7 @@ def test_each_item_gets_the_answer_that_is_its_own(server, many, store_through):
 @pytest.mark.parametrize("kind", ["security_exception", "index_closed_exception"])
 def test_an_item_refused_for_the_index_ends_the_store_and_costs_no_record(server, many, kind):
     store, run = EsStore("127.0.0.1", server.port), MemoryRun()
-    server.always = Fault(items=lambda key, document: (403 if kind.startswith("sec") else 400, error(kind)))
+    server.refuse = lambda key: (403 if kind.startswith("sec") else 400, error(kind))
     store.begin(run)
     run.hand()
     store.write(many(1)[0])

@@ -21,13 +21,10 @@ pytest.importorskip("duckdb")
 
 
 def keep(path: Path, version: str, *made: Any) -> None:
-    store, run = QueryStore(str(path)), MemoryRun()
+    run = MemoryRun()
     run.audit_version = version
     stamper = Stamper(run.audit_key, version, "cloud", "ExampleCloud", "cloud")
-    store.begin(run)
-    for record in made:
-        store.write(decode(stamper.line(record)))
-    store.done()
+    run.serve(QueryStore(str(path)), [decode(stamper.line(record)) for record in made])
 
 
 def disk(name: str, **fields: Any) -> Any:

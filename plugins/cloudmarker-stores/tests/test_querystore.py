@@ -35,10 +35,7 @@ class QueryRun(MemoryRun):
 def keep(path: Path, version: str, *made: Any, abort: bool = False, **params: Any) -> QueryStore:
     """Do one run, of which the store gets *made*."""
     store = QueryStore(str(path), **params)
-    store.begin(QueryRun(version))
-    for batch in records.batches(records.stamped(*made)):
-        store.write_batch(batch)
-    store.abort(BROKEN) if abort else store.done()
+    QueryRun(version).serve(store, records.stamped(*made), BROKEN if abort else None, in_batches=True)
     return store
 
 

@@ -54,25 +54,36 @@ def test_with_a_full_disk_and_a_dead_server_what_is_lost_is_counted(target, audi
     assert spooled(audits.state) == []
 
 
-@pytest.mark.parametrize("target", ["elastic"], indirect=True)
-def test_a_file_system_without_room_under_the_spool_costs_nothing_either(target, audits):
-    in_a_small_one = [
-        "unshare",
-        "-rm",
-        "sh",
-        "-c",
-        f'mount -t tmpfs -o size=64k none "{audits.state}" && exec "$@"',
-        "sh",
-    ]
+@pytest.fixture
+def in_a_small_one(audits) -> list[str]:
+    """What a command line begins with for the state directory to be a file system of 64 KiB."""
+    script = f'mount -t tmpfs -o size=64k none "{audits.state}" && exec "$@"'
+    before = ["unshare", "-rm", "sh", "-c", script, "sh"]
     audits.state.mkdir(mode=0o700)
-    if (
-        not shutil.which("unshare")
-        or subprocess.run([*in_a_small_one, "true"], check=False, capture_output=True).returncode
-    ):
+    if not shutil.which("unshare") or subprocess.run([*before, "true"], check=False, capture_output=True).returncode:
         pytest.skip("this system lets nobody mount a file system of their own")
+    return before
+
+
+@every_store
+def test_a_file_system_without_room_under_the_spool_costs_nothing_either(target, audits, in_a_small_one):
     audits.configure(count=500, stores=["server"])
     code, _, worker = audits.run(before=in_a_small_one)
     assert (code, worker["delivery"]["delivered"]) == (0, 502)
+    assert len(set(target.ids())) == 502
+    assert "No space left on device" in (audits.folder / "log").read_text()
+
+
+@every_store
+def test_what_neither_the_server_nor_a_small_file_system_takes_is_counted_as_lost(target, audits, in_a_small_one):
+    audits.configure(count=500, stores=["server"], retry_deadline_s=0.2, timeout_s=1)
+    target.kill()
+    code, _, worker = audits.run(before=in_a_small_one)
+    numbers = worker["delivery"]
+    assert code == 1
+    assert numbers["emitted"] == 502 == sum(numbers[name] for name in IDENTITY)
+    assert numbers["lost"] > 0
+    assert numbers["delivered"] == 0
     assert "No space left on device" in (audits.folder / "log").read_text()
 
 
@@ -97,6 +108,30 @@ def test_a_store_that_is_killed_while_it_waits_for_its_server_loses_nothing(targ
     everything = audits.emitted()
     assert len(everything) == 502
     assert set(target.ids()) | set(spooled(audits.state)) | set(dead(audits.state)) == everything
+    audits.replay_delivers_the_rest()
+
+
+@every_store
+def test_a_stop_while_the_server_is_silent_costs_no_record_and_no_other_store(target, audits):
+    audits.configure(count=500, timeout_s=60, retry_deadline_s=3600)
+    target.silence()
+    try:
+        process = audits.start("run", "--json")
+        end = time.monotonic() + 20
+        while not has_records(audits.state) and time.monotonic() < end:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGTERM)
+        begun = time.monotonic()
+        code, (result,) = audits.ended(process)
+        took = time.monotonic() - begun
+    finally:
+        target.go_on()
+    assert took < 20
+    assert code == 1
+    workers = {worker["key"]: worker for worker in result["workers"]}
+    assert "when the audit was stopped" in workers["server"]["message"]
+    assert workers["server"]["delivery"]["lost"] == 0
+    assert workers["filestore"]["outcome"] == "ok"
     audits.replay_delivers_the_rest()
 
 

@@ -87,7 +87,7 @@ def _print(comparison: Comparison, *, as_json: bool) -> None:
 
 def _lines(comparison: Comparison) -> Iterator[str]:
     from cloudmarker.comparison import STATUSES
-    from cloudmarker.text import visible
+    from cloudmarker.text import visible, visible_line
 
     since = f"since version {comparison.earlier}" if comparison.earlier else "the first run"
     yield visible(f"Audit {comparison.audit}, version {comparison.later}, {since}")
@@ -101,7 +101,7 @@ def _lines(comparison: Comparison) -> Iterator[str]:
         yield f"{status.capitalize()}: {counts[status]:,}"
         for change in comparison.changes:
             if change.status == status:
-                text = visible(" ".join((change.description or change.check_id).split()))
+                text = visible_line(change.description or change.check_id)
                 yield from textwrap.wrap(
                     f"{visible(change.severity):<8}  {text}",
                     80,

@@ -11,7 +11,7 @@ from cloudmarker import _oldnames
 from cloudmarker._contractcheck import contract_faults
 from cloudmarker.config.filterrules import check_types
 from cloudmarker.config.interpolate import has_reference
-from cloudmarker.config.model import Config, Path, value_at
+from cloudmarker.config.model import BASE, Config, Path, value_at
 from cloudmarker.config.typecheck import MISPLACED, Problem, annotation, differences
 from cloudmarker.contracts import Kind
 from cloudmarker.errors import PluginError
@@ -56,7 +56,8 @@ class Plugins:
                 continue
             elif not re.search(r"[.:]", name):
                 path = ("plugins", key, "plugin")
-                yield path, self._unknown(name, path, self._registered)
+                if not self._only_disputed(path, name):  # that stops the audits that use it, and is said by check_use
+                    yield path, self._unknown(name, path, self._registered)
             elif not _CLASS_PATH.fullmatch(name):
                 path = ("plugins", key, "plugin")
                 yield path, f"{self.config.quote(path)} is not the dotted name of a class, such as package.module.Class"
@@ -75,7 +76,8 @@ class Plugins:
             return [], []
         registered = self._registered.get(plugin)
         if registered is None and not re.search(r"[.:]", plugin):
-            return [], []
+            path = ("plugins", name, "plugin")
+            return [(path, self._unknown(plugin, path, ()))] if self._only_disputed(path, plugin) else [], []
         problems: list[Problem] = []
         if name not in self._classes:
             self._classes[name] = None
@@ -102,6 +104,10 @@ class Plugins:
             advice = "is an alert plugin: here it sends out every record of the clouds, not the events"
             warnings.append((path, f"{self.config.quote(path)} {advice}; did you mean 'alerts'?"))
         return problems, warnings
+
+    def _only_disputed(self, path: Path, plugin: str) -> bool:
+        """Return whether the base config names a plugin at *path* whose short name another distribution claims too."""
+        return plugin in registry().disputed and self.config.origin(path) == BASE
 
     def _plugin(self, name: str) -> Any:
         entry = self._entries.get(name)

@@ -162,7 +162,10 @@ def _reword(error: msgspec.ValidationError, value: Any, expected: Any, path: Pat
     metas = [item for item in get_args(expected) if isinstance(item, msgspec.Meta)]
     words = [meta.extra["expected"] for meta in metas if meta.extra and "expected" in meta.extra]
     if words:
-        return path, f"expected {words[0]}" + ("" if isinstance(value, str) else f", got {kind(value)}")
+        got = kind(value)
+        if words[0].startswith(got):  # it is of the right kind: say what is wrong with it
+            got = repr(value)
+        return path, f"expected {words[0]}" + ("" if isinstance(value, str) else f", got {got}")
     if choices := _choices(expected):
         return path, _one_of(choices, value)
     message, _, where = str(error).partition(" - at `$")

@@ -61,7 +61,7 @@ class Subject:
                 yield
         except allowed:
             raise
-        except Exception as exc:
+        except Exception as exc:  # whatever it is, it is the plugin's failure of this check
             message = " ".join(str(exc).split())  # one line, whatever the library at fault has written
             raise AssertionError(f"{self.cls.__qualname__}.{method} raised {type(exc).__name__}: {message}") from exc
         if printed.getvalue():

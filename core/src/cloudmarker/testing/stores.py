@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import cast
 
-from cloudmarker.contracts import Incomplete, Record
+from cloudmarker.contracts import Incomplete, OptionalStore, Record, Store
+from cloudmarker.testing.records import batches
 
 
 class MemoryStore:
@@ -42,10 +44,7 @@ class MemoryRun:
     ::
 
         run = MemoryRun()
-        store.begin(run)
-        run.hand()
-        store.write(record)
-        store.done()
+        run.serve(store, records.stamped(record))
         assert run.confirmed == {0}
 
     Attributes:
@@ -76,6 +75,38 @@ class MemoryRun:
         """Note that so many records are about to be handed to the plugin; to be called before each of its writes."""
         self.position = self._handed
         self._handed += count
+
+    def serve(
+        self,
+        store: Store,
+        records: Iterable[Record],
+        incomplete: Incomplete | None = None,
+        *,
+        in_batches: bool = False,
+    ) -> None:
+        """Give *records* to a store or alert from its beginning to its end, as the framework does.
+
+        Args:
+            store: the plugin, of which no method has been called.
+            records: with their stamps.
+            incomplete: why there are no more of them; None if these are all.
+            in_batches: whether they come in batches, which the plugin has to take.
+        """
+        plugin = cast("OptionalStore", store)
+        if hasattr(store, "begin"):
+            plugin.begin(self)
+        if in_batches:
+            for batch in batches(records):
+                self.hand(batch.count)
+                plugin.write_batch(batch)
+        else:
+            for record in records:
+                self.hand()
+                store.write(record)
+        if incomplete is not None and hasattr(store, "abort"):
+            plugin.abort(incomplete)
+        else:
+            store.done()
 
     @property
     def unanswered(self) -> set[int]:

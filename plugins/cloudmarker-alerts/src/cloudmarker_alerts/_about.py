@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+
+from cloudmarker.contracts import StoreRun
+from cloudmarker.text import pluralize
 
 from cloudmarker_alerts._digest import RATINGS, Digest
 
@@ -34,13 +38,33 @@ class About:
     file: str = ""
     findings: int = 10
 
+    @classmethod
+    def of(
+        cls, run: StoreRun | None, *, title: str, incomplete: str, report_url: str | None, findings: int, file: str = ""
+    ) -> About:
+        """Return what a message about *run* says; ``{audit}`` and ``{version}`` in *report_url* become those of it."""
+        key, version = ("", "") if run is None else (run.audit_key, run.audit_version)
+        url = (report_url or "").replace("{audit}", key).replace("{version}", version)
+        late = run is not None and run.replay
+        return cls(title, key, version, incomplete, late, url, file, findings)
+
+
+def parameter_problems(report_url: str | None, findings: int) -> list[str]:
+    """Return what is wrong with the parameters of a message."""
+    problems = []
+    if report_url is not None and not re.fullmatch(r"https?://[^\s<>|]+", report_url):
+        problems.append("report_url: it is not like https://example.com/report")
+    if not 0 <= findings <= MAX_FINDINGS:
+        problems.append(f"findings: must be between 0 and {MAX_FINDINGS}")
+    return problems
+
 
 LATE = "This comes late: it could not be sent when the audit had ended."
 
 
 def headline(digest: Digest) -> str:
     """Return what the events come to in a line, for instance ``25 findings (4 critical, 21 high)``; plain text."""
-    found = f"{digest.open:,} {'finding' if digest.open == 1 else 'findings'}"
+    found = f"{digest.open:,} {pluralize(digest.open, 'finding')}"
     severities = [f"{count:,} {rating}" for rating in RATINGS if (count := digest.severities[rating])]
     if severities:
         found += f" ({', '.join(severities)})"

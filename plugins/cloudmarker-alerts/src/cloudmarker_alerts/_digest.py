@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from cloudmarker.contracts import SEVERITIES
-from cloudmarker.text import visible
+from cloudmarker.text import shortened, visible_line
 
 from cloudmarker_alerts._files import Extract, csv_header, csv_row, pack
 
@@ -145,20 +145,20 @@ class Digest:
         Raises:
             OSError: the temporary file cannot be written.
         """
-        severity, status = com.get("severity"), _clean(com.get("status"), _MAX_NAME)
+        severity, status = com.get("severity"), clean(com.get("status"), _MAX_NAME)
         rating = severity if isinstance(severity, str) and severity in SEVERITIES else UNRATED
         if line is not None:
             self._file(rating).write(line + b"\n")
         self.total += 1
         if status:
             _count(self.statuses, status)
-        account = _clean(com.get("account"), _MAX_NAME)
+        account = clean(com.get("account"), _MAX_NAME)
         if status == FIXED:
             self._keep(FIXED, rating, account, com, 0)
             return
         self.severities[rating] += 1
-        _count(self.clouds, _clean(com.get("cloud_type"), _MAX_NAME))
-        _count(self.checks, _clean(com.get("check_id"), _MAX_NAME))
+        _count(self.clouds, clean(com.get("cloud_type"), _MAX_NAME))
+        _count(self.checks, clean(com.get("check_id"), _MAX_NAME))
         account = _count(self.accounts, account)
         self._groups[rating, account] += 1
         self._keep(rating, rating, account, com, _CHANGES.get(status, len(_CHANGES)))
@@ -166,7 +166,7 @@ class Digest:
     def _file(self, rating: str) -> IO[bytes]:
         file = self._files.get(rating)
         if file is None:  # one for each severity: they are read worst first
-            file = self._files[rating] = tempfile.TemporaryFile(prefix="cloudmarker-")  # noqa: SIM115
+            file = self._files[rating] = tempfile.TemporaryFile(prefix="cloudmarker-")  # noqa: SIM115  # close() does
         return file
 
     def _keep(self, place: str, rating: str, account: str, com: Mapping[str, Any], rank: int) -> None:
@@ -225,17 +225,16 @@ class Digest:
 
 def _finding(com: Mapping[str, Any], rating: str, account: str, max_text: int) -> Finding:
     names = ("status", "cloud_type", "reference", "check_id", "description", "recommendation", "first_seen")
-    text = {name: _clean(com.get(name), max_text) for name in (*names, "fingerprint")}
+    text = {name: clean(com.get(name), max_text) for name in (*names, "fingerprint")}
     return Finding(severity=rating, account=account, **text)
 
 
-def _clean(value: object, limit: int) -> str:
+def clean(value: object, limit: int) -> str:
     """Return *value* as one line of bounded length, without characters that do something."""
     if value is None or value == "":
         return ""
     text = (value if isinstance(value, str) else str(value))[: 2 * limit]
-    text = visible(" ".join(text.split()))
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+    return shortened(visible_line(text), limit)
 
 
 def _count(counter: Counter[str], name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 
+from cloudmarker.text import shortened
 from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
@@ -25,7 +26,7 @@ def render(findings: Sequence[Finding], width: int) -> str:
     table.add_column("finding", overflow="fold", ratio=1)
     room = width - 10 - (10 if with_status else 0)
     for finding in findings:
-        about = Text(_beginning_of(finding.description or finding.check_id or "no description"))
+        about = Text(shortened(finding.description or finding.check_id or "no description", _MAX_DESCRIPTION))
         if finding.reference:
             about.append("\n" + end_of(finding.reference, room))
         table.add_row(Text(finding.severity), *([Text(finding.status)] if with_status else []), about)
@@ -34,10 +35,6 @@ def render(findings: Sequence[Finding], width: int) -> str:
     console = Console(file=out, width=width, color_system=None, force_terminal=False, legacy_windows=False, emoji=False)
     console.print(table)
     return out.getvalue()
-
-
-def _beginning_of(description: str) -> str:
-    return description if len(description) <= _MAX_DESCRIPTION else f"{description[: _MAX_DESCRIPTION - 1]}…"
 
 
 def end_of(reference: str, room: int) -> str:

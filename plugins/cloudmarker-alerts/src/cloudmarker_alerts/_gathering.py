@@ -101,15 +101,15 @@ class Gathering:
         """Call *send* until the message is sent, and then count all events as delivered.
 
         Args:
-            send: sends the message. It may raise TransientError: it is called again after a while; PluginError: there
-                is no point in that.
+            send: sends the message, in another thread: when the time that a stop leaves is over, it is not waited for.
+                It may raise TransientError: it is called again after a while; PluginError: there is no point in that.
 
         Raises:
             PluginError: it was not sent; the events stay in the spool.
         """
         if self._failed:  # what was gathered is not all that there is: a replay has all of it
             raise PluginError(self._failed)
-        delivery = Delivery(lambda _: send(), give_up_after_s=self._give_up_after_s, noun="message")
+        delivery = Delivery(lambda _: send, give_up_after_s=self._give_up_after_s, noun="message")
         delivery.begin(_OneAnswer(self.run, self.confirm))
         delivery.add(Item(b"{}", 0))
         delivery.finish()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from cloudmarker.contracts import Incomplete, StoreRun
-from cloudmarker.text import friendly_string, pluralize, visible
+from cloudmarker.text import friendly_string, pluralize, shortened, visible, visible_line
 
 from cloudmarker_alerts._digest import RATINGS, Digest, Finding, Group
 from cloudmarker_alerts._files import Extract
@@ -133,16 +133,12 @@ def _warnings(run: StoreRun | None, reason: Incomplete | None) -> list[str]:
     if reason is not None:
         warnings.append("This audit is incomplete: what was not seen may have problems that are not listed here.")
         reasons = [f"{origin}: {why}" for origin, why in sorted(reason.origins.items())]
-        warnings += [_shortened(visible(" ".join(text.split()))) for text in reasons[:_SHOWN_REASONS]]
+        warnings += [shortened(visible_line(text), _MAX_REASON) for text in reasons[:_SHOWN_REASONS]]
         if len(reasons) > _SHOWN_REASONS:
             warnings.append(f"and {len(reasons) - _SHOWN_REASONS} more reasons")
     if run and run.replay:
         warnings.append("This mail is late: it could not be sent when the audit ended.")
     return warnings
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= _MAX_REASON else text[: _MAX_REASON - 1] + "…"
 
 
 def _tables(digest: Digest) -> list[Table]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
+from cloudmarker.text import shortened
+
 from cloudmarker_alerts._digest import Finding, Group
 from cloudmarker_alerts._letter import Letter, number
 
@@ -31,7 +33,7 @@ def _lines(letter: Letter) -> Iterator[str]:
         yield ""
         yield table.title
         for name, count in table.rows:
-            yield f"  {_cut(name):<{_NAME}} {count:>12,}"
+            yield f"  {shortened(name, _NAME):<{_NAME}} {count:>12,}"
     severity = ""
     for group in letter.groups:
         if group.severity != severity:
@@ -81,10 +83,6 @@ def _more(count: int) -> Iterator[str]:
     if count > 0:
         yield ""
         yield f"  and {count:,} more"
-
-
-def _cut(name: str) -> str:
-    return name if len(name) <= _NAME else name[: _NAME - 1] + "…"
 
 
 def _wrapped(text: str, first: str = "", following: str = "") -> list[str]:

@@ -15,10 +15,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from cloudmarker.errors import PluginError, RecordError, TransientError
+from cloudmarker.servers import retry_after_s, tls_refusal
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
-
-from cloudmarker_alerts._network import refused_certificate, retry_after_s
 
 T = TypeVar("T")
 
@@ -189,7 +188,7 @@ def _called(what: str, call: Callable[[], T]) -> T:
         raise RefusedError(f"{what}: {type(exc).__name__}") from exc
     except (OSError, http.client.HTTPException) as exc:  # URLError and timeouts are OSErrors
         reason = getattr(exc, "reason", None) or exc
-        if isinstance(reason, ssl.SSLError) and (refusal := refused_certificate(reason)):
+        if isinstance(reason, ssl.SSLError) and (refusal := tls_refusal(str(reason))):
             raise PluginError(f"Slack: {refusal}") from exc
         text = getattr(reason, "strerror", None) or type(reason).__name__
         raise TransientError(f"Slack: {what}: {text}") from exc

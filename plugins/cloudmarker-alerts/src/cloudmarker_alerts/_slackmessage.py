@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from cloudmarker.text import pluralize
+
 from cloudmarker_alerts._about import LATE, MAX_FINDINGS, About, headline
 from cloudmarker_alerts._digest import FIXED, RATINGS, Digest, Finding
 
@@ -143,7 +145,7 @@ def _gone(digest: Digest) -> Iterator[Block]:
 
 
 def _closing(about: About, more: int) -> Iterator[Block]:
-    parts = [f"And {more:,} more {'finding' if more == 1 else 'findings'}."] if more else []
+    parts = [f"And {more:,} more {pluralize(more, 'finding')}."] if more else []
     if about.file:
         parts.append(escape(about.file, 300))
     if about.report_url:

@@ -18,12 +18,10 @@ from urllib.parse import urlsplit
 
 import requests
 from cloudmarker.errors import PluginError, RecordError, TooLargeError, TransientError
-from cloudmarker.text import visible
+from cloudmarker.servers import CONNECT_TIMEOUT_S, retry_after_s, tls_refusal
+from cloudmarker.text import visible, visible_line
 from requests.auth import AuthBase
 
-from cloudmarker_alerts._network import refused_certificate, retry_after_s
-
-_CONNECT_TIMEOUT_S = 10.0
 _SHOWN_ANSWER = 200
 _READ_ANSWER = 4096
 _MASK = "********"
@@ -75,7 +73,7 @@ class Webhook:
         self._url = url
         self._key = key
         self._verify = verify
-        self._timeout = (min(_CONNECT_TIMEOUT_S, timeout_s), timeout_s)
+        self._timeout = (min(CONNECT_TIMEOUT_S, timeout_s), timeout_s)
         self._secrets = [url, f"{parts.path}?{parts.query}", parts.path, parts.query, *headers.values(), *secrets]
         self._session = requests.Session()
         self._session.auth = _Nothing()
@@ -113,7 +111,7 @@ class Webhook:
                 allow_redirects=False,  # what is found, and the headers, are for this address only
             )
         except requests.exceptions.SSLError as exc:  # the texts of these have the address in them
-            if refusal := refused_certificate(exc):
+            if refusal := tls_refusal(str(exc)):
                 raise PluginError(f"webhook: {refusal}") from None
             raise TransientError("webhook: the TLS connection broke") from None
         except (
@@ -152,7 +150,7 @@ class Webhook:
         for secret in self._secrets:
             if len(secret) >= _SHORTEST_SECRET:
                 said = said.replace(secret, _MASK)
-        said = visible(" ".join(said.split()))
+        said = visible_line(said)
         return f": {said[:_SHOWN_ANSWER]}" if said else ""
 
 

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from cloudmarker.text import visible
+from cloudmarker.text import pluralize
 
 from cloudmarker_alerts._about import LATE, About, headline
-from cloudmarker_alerts._digest import FIXED, RATINGS, Digest, Finding
+from cloudmarker_alerts._digest import FIXED, RATINGS, Digest, Finding, clean
 
 CARD_BYTES = 25_000
 """Bytes of a Teams message at most; Teams takes 28 KB."""
@@ -53,18 +53,18 @@ def pagerduty(com: Mapping[str, Any], routing_key: str) -> bytes:
 
     An alert is known by the fingerprint of the finding: the same one, found again, does not open another.
     """
-    key = _text(com.get("fingerprint") or com.get("record_id"), _MAX_KEY)
+    key = clean(com.get("fingerprint") or com.get("record_id"), _MAX_KEY)
     event: dict[str, Any] = {"routing_key": routing_key, "dedup_key": key}
     if com.get("status") == FIXED:
         return encode({**event, "event_action": "resolve"})
-    reference = _text(com.get("reference"), _MAX_SUMMARY)
+    reference = clean(com.get("reference"), _MAX_SUMMARY)
     payload = {
-        "summary": _text(com.get("description") or com.get("check_id"), _MAX_SUMMARY) or "A finding",
-        "source": reference or _text(com.get("account"), _MAX_KEY) or "cloudmarker",
+        "summary": clean(com.get("description") or com.get("check_id"), _MAX_SUMMARY) or "A finding",
+        "source": reference or clean(com.get("account"), _MAX_KEY) or "cloudmarker",
         "severity": _PAGERDUTY.get(str(com.get("severity")), "warning"),
-        "group": _text(com.get("account"), _MAX_KEY),
-        "class": _text(com.get("check_id"), _MAX_KEY),
-        "custom_details": {name: text for name in _DETAILS if (text := _text(com.get(name), _MAX_SUMMARY))},
+        "group": clean(com.get("account"), _MAX_KEY),
+        "class": clean(com.get("check_id"), _MAX_KEY),
+        "custom_details": {name: text for name in _DETAILS if (text := clean(com.get(name), _MAX_SUMMARY))},
     }
     filled = {name: value for name, value in payload.items() if value}
     return encode({**event, "event_action": "trigger", "client": "Cloudmarker", "payload": filled})
@@ -83,7 +83,7 @@ def card(about: About, digest: Digest) -> bytes:
         body.append(block)
         shown += 1
     if more := digest.open - shown:
-        body.append(_run(f"And {more:,} more {'finding' if more == 1 else 'findings'}.", isSubtle=True))
+        body.append(_run(f"And {more:,} more {pluralize(more, 'finding')}.", isSubtle=True))
     return encode(_message(body, about))
 
 
@@ -103,17 +103,17 @@ def _message(body: list[dict[str, Any]], about: About) -> dict[str, Any]:
 
 def _opening(about: About, digest: Digest) -> Iterator[dict[str, Any]]:
     audit = f" in audit {about.audit_key}, version {about.audit_version}" if about.audit_key else ""
-    yield _run(_text(headline(digest) + audit, _MAX_PART))
+    yield _run(clean(headline(digest) + audit, _MAX_PART))
     if about.late:
         yield _run(LATE, isSubtle=True)
     if about.incomplete:
         text = f"The audit is incomplete, so this is not everything: {about.incomplete}"
-        yield _run(_text(text, 2 * _MAX_PART), color="warning", weight="bolder")
+        yield _run(clean(text, 2 * _MAX_PART), color="warning", weight="bolder")
     statuses = [f"{count:,} {name}" for name, count in digest.statuses.most_common(_SHOWN_ACCOUNTS)]
     accounts = [f"{name or 'no account'}: {count:,}" for name, count in digest.accounts.most_common(_SHOWN_ACCOUNTS)]
     for parts in (statuses, accounts if any(digest.accounts) else []):
         if parts:
-            yield _run(_text(", ".join(parts), _MAX_PART), isSubtle=True, spacing="none")
+            yield _run(clean(", ".join(parts), _MAX_PART), isSubtle=True, spacing="none")
     facts = [
         {"title": rating.capitalize(), "value": f"{n:,}"} for rating in RATINGS if (n := digest.severities[rating])
     ]
@@ -128,15 +128,15 @@ def _finding(finding: Finding) -> dict[str, Any]:
         _runs(
             [
                 {"text": finding.severity.capitalize(), "weight": "bolder", **_colour(finding.severity)},
-                *([{"text": _text(f" · {where}", _MAX_PART), "isSubtle": True}] if where else []),
+                *([{"text": clean(f" · {where}", _MAX_PART), "isSubtle": True}] if where else []),
             ]
         ),
-        _run(_text(finding.description or finding.check_id, _MAX_PART) or "A finding", spacing="none"),
+        _run(clean(finding.description or finding.check_id, _MAX_PART) or "A finding", spacing="none"),
     ]
     if finding.reference:
-        lines.append(_run(_text(finding.reference, _MAX_PART), fontType="monospace", size="small", spacing="none"))
+        lines.append(_run(clean(finding.reference, _MAX_PART), fontType="monospace", size="small", spacing="none"))
     if finding.recommendation:
-        lines.append(_run(_text(finding.recommendation, _MAX_PART), isSubtle=True, spacing="none"))
+        lines.append(_run(clean(finding.recommendation, _MAX_PART), isSubtle=True, spacing="none"))
     return {"type": "Container", "separator": True, "items": lines}
 
 
@@ -151,11 +151,3 @@ def _run(text: str, *, spacing: str = "small", **style: Any) -> dict[str, Any]:
 def _runs(parts: Sequence[Mapping[str, Any]], spacing: str = "small") -> dict[str, Any]:
     """Return a paragraph of texts that are shown as they are."""
     return {"type": "RichTextBlock", "spacing": spacing, "inlines": [{"type": "TextRun", **part} for part in parts]}
-
-
-def _text(value: object, limit: int) -> str:
-    """Return *value* as one line of at most *limit* characters."""
-    if value is None or value == "":
-        return ""
-    text = visible(" ".join(str(value)[: 2 * limit].split()))
-    return text if len(text) <= limit else f"{text[: limit - 1]}…"

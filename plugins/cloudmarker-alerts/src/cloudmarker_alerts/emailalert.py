@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from cloudmarker.contracts import Batch, Incomplete, Record, StoreRun
 from cloudmarker.errors import ConfigError, PluginError, TransientError
+from cloudmarker.parameters import not_positive
 from cloudmarker.text import friendly_list
 
 from cloudmarker_alerts._digest import Digest
@@ -111,8 +112,7 @@ class EmailAlert:
                 compose(self._from_addr, self._to_addrs, self._subject, "")
             except ValueError as exc:
                 problems.append(str(exc))
-        numbers = {"timeout_s": self._server.timeout_s, "retry_deadline_s": retry_deadline_s}
-        problems += [f"{name}: must be more than 0" for name, value in numbers.items() if value <= 0]
+        problems += not_positive(timeout_s=self._server.timeout_s, retry_deadline_s=retry_deadline_s)
         if self._max_message_bytes < _SMALLEST_MESSAGE_BYTES:
             problems.append(f"max_message_bytes: must be at least {_SMALLEST_MESSAGE_BYTES:,}")
         return problems

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 
 from cloudmarker.contracts import Batch, Incomplete, Record, StoreRun
 from cloudmarker.errors import ConfigError, PluginError
+from cloudmarker.parameters import not_positive, readable_file
+from cloudmarker.servers import needs_client
+from cloudmarker.text import pluralize
 
-from cloudmarker_alerts._about import MAX_FINDINGS, About
+from cloudmarker_alerts._about import MAX_FINDINGS, About, parameter_problems
 from cloudmarker_alerts._digest import Digest
 from cloudmarker_alerts._gathering import Gathering
-from cloudmarker_alerts._network import address_problem, readable_file
+from cloudmarker_alerts._network import address_problem
 from cloudmarker_alerts._slackmessage import blocks, fallback
 
 if TYPE_CHECKING:
@@ -75,17 +78,10 @@ class SlackAlert:
             problems.append("text: it is empty")
         if problem := address_problem(base_url):
             problems.append(f"base_url: {problem}")
-        if report_url is not None and not re.fullmatch(r"https?://[^\s<>|]+", report_url):
-            problems.append("report_url: it is not like https://example.com/report")
-        if not 0 <= findings <= MAX_FINDINGS:
-            problems.append(f"findings: must be between 0 and {MAX_FINDINGS}")
+        problems += parameter_problems(report_url, findings)
         if max_file_bytes < _MIN_FILE_BYTES:
             problems.append(f"max_file_bytes: must be at least {_MIN_FILE_BYTES:,}")
-        problems += [
-            f"{name}: must be more than 0"
-            for name, value in (("timeout_s", timeout_s), ("retry_deadline_s", retry_deadline_s))
-            if value <= 0
-        ]
+        problems += not_positive(timeout_s=timeout_s, retry_deadline_s=retry_deadline_s)
         if problems:
             raise ConfigError(problems)
         self._token = bot_user_token
@@ -176,38 +172,28 @@ class SlackAlert:
         from cloudmarker_alerts._slack import Upload
 
         run, digest = gathering.run, gathering.digest
-        key, version = ("", "") if run is None else (run.audit_key, run.audit_version)
         extract = digest.jsonl(self._max_file_bytes)
+        key = "" if run is None else run.audit_key
         name = f"{re.sub(r'[^A-Za-z0-9_.-]', '_', key)}-{extract.name}" if key else extract.name
         if extract.whole:
-            title = f"{'All' if extract.total > 1 else 'The'} {extract.total:,} {_events(extract.total)}"
+            title = f"{'All' if extract.total > 1 else 'The'} {extract.total:,} {pluralize(extract.total, 'event')}"
         else:
             title = f"The worst {extract.count:,} of {extract.total:,} events; the others do not fit"
         return (
-            About(
+            About.of(
+                run,
                 title=self._title,
-                audit_key=key,
-                audit_version=version,
                 incomplete=incomplete,
-                late=run is not None and run.replay,
-                report_url=(self._report_url or "").replace("{audit}", key).replace("{version}", version),
-                file=f"{title}: {name}" if extract.total else "",
+                report_url=self._report_url,
                 findings=self._findings,
+                file=f"{title}: {name}" if extract.total else "",
             ),
             Upload(name, title, extract.data if extract.total else b""),
         )
 
     def _connect(self) -> tuple[Slack, list[Recipient]]:
-        try:
+        with needs_client("slack", "slack_sdk"):
             from cloudmarker_alerts._slack import Recipient, Slack
-        except ModuleNotFoundError as exc:
-            if exc.name != "slack_sdk":
-                raise
-            raise PluginError("its client is not installed: pip install 'cloudmarker[slack]'") from exc
         ca_cert = readable_file(self._ca_cert, "ca_cert") if self._ca_cert else ""
         slack = Slack(self._token, self._base_url, ca_cert, self._timeout_s)
         return slack, [Recipient(name) for name in self._names]
-
-
-def _events(count: int) -> str:
-    return "event" if count == 1 else "events"

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Literal, get_args
 from urllib.parse import urlsplit
 
 from cloudmarker.contracts import Batch, Incomplete, Record, StoreRun
 from cloudmarker.delivery import Delivery, Item
 from cloudmarker.errors import ConfigError, PluginError, RecordError
+from cloudmarker.parameters import not_positive, readable_file
+from cloudmarker.servers import needs_client
 
 from cloudmarker_alerts import _webhookbodies
-from cloudmarker_alerts._about import MAX_FINDINGS, About
+from cloudmarker_alerts._about import MAX_FINDINGS, About, parameter_problems
 from cloudmarker_alerts._digest import Digest
 from cloudmarker_alerts._gathering import Gathering
-from cloudmarker_alerts._network import address_problem, readable_file
+from cloudmarker_alerts._network import address_problem
 
 if TYPE_CHECKING:
     from cloudmarker_alerts._webhook import Webhook
@@ -85,19 +88,8 @@ class WebhookAlert:
         problems += _header_problems(headers or {})
         if (format == "pagerduty") != bool(routing_key):
             problems.append("routing_key: the integration key of PagerDuty is needed for the format pagerduty only")
-        if report_url is not None and not re.fullmatch(r"https?://[^\s<>|]+", report_url):
-            problems.append("report_url: it is not like https://example.com/report")
-        if not 0 <= findings <= MAX_FINDINGS:
-            problems.append(f"findings: must be between 0 and {MAX_FINDINGS}")
-        problems += [
-            f"{name}: must be more than 0"
-            for name, value in (
-                ("batch_records", batch_records),
-                ("timeout_s", timeout_s),
-                ("retry_deadline_s", retry_deadline_s),
-            )
-            if value <= 0
-        ]
+        problems += parameter_problems(report_url, findings)
+        problems += not_positive(batch_records=batch_records, timeout_s=timeout_s, retry_deadline_s=retry_deadline_s)
         if problems:
             raise ConfigError(problems)
         self._url = webhook_url
@@ -105,7 +97,7 @@ class WebhookAlert:
         self._headers = dict(headers or {})
         self._routing_key = routing_key or ""
         self._title = title
-        self._report_url = report_url or ""
+        self._report_url = report_url
         self._findings = findings
         self._ca_cert = ca_cert
         self._timeout_s = timeout_s
@@ -182,12 +174,15 @@ class WebhookAlert:
                 self._webhook.close()
                 self._webhook = None
 
-    def _send_batch(self, items: Sequence[Item]) -> None:
-        key, version = self._audit()
+    def _send_batch(self, items: Sequence[Item]) -> Callable[[], None]:
+        key, version = ("", "") if self._run is None else (self._run.audit_key, self._run.audit_version)
         body = _webhookbodies.batch(key, version, [item.line for item in items])
-        self._post(body, [item.record_id for item in items])
+        return partial(self._post, body, [item.record_id for item in items])
 
-    def _send_pages(self, items: Sequence[Item]) -> None:
+    def _send_pages(self, items: Sequence[Item]) -> Callable[[], None]:
+        return partial(self._post_pages, items)
+
+    def _post_pages(self, items: Sequence[Item]) -> None:
         for item in items:  # one
             try:
                 self._post(_webhookbodies.pagerduty(item.com, self._routing_key), [item.record_id])
@@ -197,20 +192,14 @@ class WebhookAlert:
                 raise
 
     def _card(self, digest: Digest, incomplete: str) -> bytes:
-        key, version = self._audit()
-        about = About(
+        about = About.of(
+            self._run,
             title=self._title,
-            audit_key=key,
-            audit_version=version,
             incomplete=incomplete,
-            late=self._run is not None and self._run.replay,
-            report_url=self._report_url.replace("{audit}", key).replace("{version}", version),
+            report_url=self._report_url,
             findings=self._findings,
         )
         return _webhookbodies.card(about, digest)
-
-    def _audit(self) -> tuple[str, str]:
-        return ("", "") if self._run is None else (self._run.audit_key, self._run.audit_version)
 
     def _post(self, body: bytes, of: Sequence[str]) -> None:
         """Post *body*, whose id is made of what it is about."""
@@ -221,12 +210,8 @@ class WebhookAlert:
         self._sent = True
 
     def _connect(self) -> Webhook:
-        try:
+        with needs_client("webhook", "requests"):
             from cloudmarker_alerts._webhook import Webhook, key_of
-        except ModuleNotFoundError as exc:
-            if exc.name != "requests":
-                raise
-            raise PluginError("its client is not installed: pip install 'cloudmarker[webhook]'") from exc
         return Webhook(
             self._url,
             self._headers,

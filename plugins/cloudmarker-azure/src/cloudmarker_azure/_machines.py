@@ -17,7 +17,8 @@ from cloudmarker.contracts import Record
 from cloudmarker.coverage import State, coverage
 from cloudmarker.errors import RecordError
 from cloudmarker.fanout import Job
-from cloudmarker.reading import UnreadError, one_line
+from cloudmarker.reading import REASON_LENGTH, UnreadError
+from cloudmarker.text import one_line
 
 from cloudmarker_azure._client import Client
 from cloudmarker_azure._com_compute import virtual_machine
@@ -82,7 +83,8 @@ class _Machines:
         unread = yield from self._keep(f"{COMPUTE}/disks", DISK_VERSION, volumes, Volume.of)
         self._volumes = volumes if unread is None else None
         state: State = unread.state if unread else "ok"
-        error = one_line(f"{unread}; whether guests encrypt the disks is not known") if unread else None
+        why = f"{unread}; whether guests encrypt the disks is not known"
+        error = one_line(why, REASON_LENGTH) if unread else None
         yield [self._coverage(DISKS, state, len(volumes), error)]
         views: dict[str, Any] = {}
         machines = f"{COMPUTE}/virtualMachines"
@@ -185,7 +187,7 @@ class _Machines:
             state, error = self._lone[0].state, f"{len(self._lone)} without instance view: {self._lone[0]}"
         elif self._cut:
             state, error = "skipped", f"limited to {self._limit} by _max_recs"
-        error = one_line(error) if error else None
+        error = one_line(error, REASON_LENGTH) if error else None
         return [self._coverage(VIEW.record_type, state, self._count, error)]
 
     def _coverage(self, resource_type: str, state: State, count: int, error: str | None) -> Record:

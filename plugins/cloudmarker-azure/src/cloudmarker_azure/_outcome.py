@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from cloudmarker.coverage import State
-from cloudmarker.reading import UnreadError, retry_after_s
+from cloudmarker.reading import UnreadError
+from cloudmarker.servers import retry_after_s
 
 NOT_REGISTERED = frozenset(
     {

@@ -16,7 +16,8 @@ from cloudmarker.contracts import Record
 from cloudmarker.coverage import State, coverage
 from cloudmarker.errors import RecordError
 from cloudmarker.fanout import Job
-from cloudmarker.reading import Novelty, UnreadError, one_line
+from cloudmarker.reading import REASON_LENGTH, Novelty, UnreadError
+from cloudmarker.text import one_line
 
 from cloudmarker_azure._client import Client
 from cloudmarker_azure._governor import Target
@@ -335,7 +336,7 @@ class Listing:
             kind.record_type,
             state,
             tally.count,
-            one_line(error) if error else None,
+            one_line(error, REASON_LENGTH) if error else None,
             account=self.scope.account,
             record_types=[kind.com_type],
         )

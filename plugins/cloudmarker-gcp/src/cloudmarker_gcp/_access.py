@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import re
 from collections.abc import Collection, Mapping
@@ -12,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from cloudmarker.errors import ConfigError, PluginError
+from cloudmarker.servers import is_loopback
 
 _KEY_FIELDS = ("client_email", "private_key", "token_uri")
 _UNIVERSE = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
@@ -126,11 +126,3 @@ def problem_with_url(url: str) -> str | None:
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         return f"{url!r} is not encrypted, and credentials would be sent to it: use https://"
     return None
-
-
-def is_loopback(host: str) -> bool:
-    """Say whether *host*, a name or an address, is this machine."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from cloudmarker.coverage import State
-from cloudmarker.reading import UnreadError, one_line, retry_after_s
+from cloudmarker.reading import REASON_LENGTH, UnreadError
+from cloudmarker.servers import retry_after_s
+from cloudmarker.text import one_line
 
 RATE_LIMITED = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "RATE_LIMIT_EXCEEDED"})
 """Reasons of a 403 that another attempt may survive. google-api-python-client does not know the last one."""
@@ -48,7 +50,7 @@ class RefusedError(UnreadError):
 
 def masked(text: str) -> str:
     """Return *text* in one line, with what looks like a secret replaced."""
-    return one_line(_SECRETS.sub("***", text))
+    return one_line(_SECRETS.sub("***", text), REASON_LENGTH)
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ def decoded(raw: bytes | memoryview) -> Any:
     try:
         return _value.decode(raw)
     except _REFUSALS:
-        pass
+        pass  # the other decoder, below, takes it or says what is wrong
     try:
         return json.loads(bytes(raw))  # which takes lone surrogates, too
     except RecursionError as exc:

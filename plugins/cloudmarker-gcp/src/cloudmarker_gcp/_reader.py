@@ -134,12 +134,14 @@ class Branch:
                 return
         if self._tallies:
             types = self.row.com_types
+            zones = ", ".join(self._zones or ()) if self.row.zone_method else ""
             yield [
                 tally.coverage(
                     CLOUD_TYPE,
                     self.scope.reference,
                     name,
                     self.row.if_empty if name == self.row.record_type else None,
+                    left_out=f"what is not in {zones} is left out by the parameter zone" if zones else "",
                     account=self.scope.project,
                     record_types=[types[name]],
                 )

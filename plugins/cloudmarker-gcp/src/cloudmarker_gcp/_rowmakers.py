@@ -32,10 +32,33 @@ def row(
     com: str,
     find: Find,
     fields: Fields | None = None,
+    *,
+    guarded: bool = False,
+    assets: str = "",
+    children: tuple[Row, ...] = (),
     **more: Any,
 ) -> Row:
-    """Return the row of a type whose ``com.record_type`` is *com*, or its own if that is empty."""
-    return Row(api, method, permission, Kind(record_type, com or record_type, find, fields), **more)
+    """Return the row of a type.
+
+    Args:
+        record_type: of ``ext``.
+        api: that answers it.
+        method: that lists it.
+        permission: what reading it needs.
+        com: the record type of ``com``; empty if it is the same.
+        find: the fields that all types have.
+        fields: what only it has in ``com``.
+        guarded: whether it says who may do what with it, by ``getIamPolicy`` in the place of ``list``, and Cloud Asset
+            Inventory says so too. The row of that is the first one below it.
+        assets: its name in Cloud Asset Inventory.
+        children: what is below it.
+        more: of the row.
+    """
+    if guarded:
+        method_of, permission_of = (f"{name.removesuffix('list')}getIamPolicy" for name in (method, permission))
+        children = (policy(record_type, api, method_of, permission_of, asset=assets), *children)
+    kind = Kind(record_type, com or record_type, find, fields)
+    return Row(api, method, permission, kind, assets=assets, children=children, **more)
 
 
 def compute_row(

@@ -83,7 +83,7 @@ class SharedToken(credentials.Credentials):
     """
 
     def __init__(self, source: Any) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()  # type: ignore[no-untyped-call]  # google-auth has no types, here and below
         self._source = source
         self._lock = threading.Lock()
         self._renewed_s: float | None = None

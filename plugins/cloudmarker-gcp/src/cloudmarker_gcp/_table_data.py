@@ -94,15 +94,7 @@ DATA = (
         items="topics",
         arguments={"project": "projects/{project}", "pageSize": "1000"},
         assets="pubsub.googleapis.com/Topic",
-        children=(
-            policy(
-                "topic",
-                PUBSUB,
-                "pubsub.projects.topics.getIamPolicy",
-                "pubsub.topics.getIamPolicy",
-                asset="pubsub.googleapis.com/Topic",
-            ),
-        ),
+        guarded=True,
     ),
 )
 
@@ -125,14 +117,8 @@ KEYS_AND_SECRETS = (
                 items="keyRings",
                 arguments={"parent": "{parent}", "pageSize": "1000"},
                 assets="cloudkms.googleapis.com/KeyRing",
+                guarded=True,
                 children=(
-                    policy(
-                        "key_ring",
-                        KMS,
-                        "cloudkms.projects.locations.keyRings.getIamPolicy",
-                        "cloudkms.keyRings.getIamPolicy",
-                        asset="cloudkms.googleapis.com/KeyRing",
-                    ),
                     row(
                         "crypto_key",
                         KMS,
@@ -144,15 +130,7 @@ KEYS_AND_SECRETS = (
                         items="cryptoKeys",
                         arguments={"parent": "{parent}", "pageSize": "1000"},
                         assets="cloudkms.googleapis.com/CryptoKey",
-                        children=(
-                            policy(
-                                "crypto_key",
-                                KMS,
-                                "cloudkms.projects.locations.keyRings.cryptoKeys.getIamPolicy",
-                                "cloudkms.cryptoKeys.getIamPolicy",
-                                asset="cloudkms.googleapis.com/CryptoKey",
-                            ),
-                        ),
+                        guarded=True,
                     ),
                 ),
             ),
@@ -169,15 +147,7 @@ KEYS_AND_SECRETS = (
         items="secrets",
         arguments={"parent": "projects/{project}", "pageSize": "1000"},
         assets="secretmanager.googleapis.com/Secret",
-        children=(
-            policy(
-                "secret",
-                SECRETS,
-                "secretmanager.projects.secrets.getIamPolicy",
-                "secretmanager.secrets.getIamPolicy",
-                asset="secretmanager.googleapis.com/Secret",
-            ),
-        ),
+        guarded=True,
     ),
     row(
         "api_key",

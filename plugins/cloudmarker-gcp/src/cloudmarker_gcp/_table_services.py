@@ -190,15 +190,7 @@ SERVICES = (
         items="functions",
         arguments={"parent": "projects/{project}/locations/-", "pageSize": "1000"},
         assets="cloudfunctions.googleapis.com/Function",
-        children=(
-            policy(
-                "function",
-                FUNCTIONS,
-                "cloudfunctions.projects.locations.functions.getIamPolicy",
-                "cloudfunctions.functions.getIamPolicy",
-                asset="cloudfunctions.googleapis.com/Function",
-            ),
-        ),
+        guarded=True,
     ),
     row(
         "run_service",

@@ -12,11 +12,11 @@ from typing import Any
 import msgspec
 from cloudmarker.delivery import DELIVERED, Rejected, Retry, Verdict
 from cloudmarker.errors import PluginError, RecordError, TooLargeError, TransientError
+from cloudmarker.servers import retry_after_s, tls_refusal
+from cloudmarker.text import one_line
 from elastic_transport import ConnectionError as NoConnectionError
 from elastic_transport import NdjsonSerializer, SerializationError, TransportError
 from elasticsearch import ApiError, Elasticsearch, UnsupportedProductError
-
-from cloudmarker_stores._network import one_line, retry_after_s, tls_refusal
 
 _log = logging.getLogger("cloudmarker.stores.esstore")
 

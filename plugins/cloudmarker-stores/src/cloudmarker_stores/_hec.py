@@ -18,10 +18,10 @@ from typing import Any
 
 import requests
 from cloudmarker.errors import PluginError, RecordError, TooLargeError, TransientError
+from cloudmarker.servers import CONNECT_TIMEOUT_S, retry_after_s, tls_refusal
+from cloudmarker.text import one_line
 from requests.auth import AuthBase
 from urllib3.exceptions import InsecureRequestWarning
-
-from cloudmarker_stores._network import CONNECT_TIMEOUT_S, one_line, retry_after_s, tls_refusal
 
 _log = logging.getLogger("cloudmarker.stores.splunkhecstore")
 

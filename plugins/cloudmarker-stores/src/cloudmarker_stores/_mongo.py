@@ -15,6 +15,8 @@ from bson.errors import BSONError
 from bson.raw_bson import RawBSONDocument
 from cloudmarker.delivery import DELIVERED, Rejected, Retry, Verdict
 from cloudmarker.errors import PluginError, RecordError, TransientError
+from cloudmarker.servers import tls_refusal
+from cloudmarker.text import one_line
 from pymongo.errors import (
     AutoReconnect,
     ConfigurationError,
@@ -26,8 +28,6 @@ from pymongo.errors import (
     WaitQueueTimeoutError,
     WTimeoutError,
 )
-
-from cloudmarker_stores._network import one_line, tls_refusal
 
 _log = logging.getLogger("cloudmarker.stores.mongodbstore")
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 import msgspec
+from cloudmarker.text import shortened
 
 _WIDEST = 60
 _CONTROL = re.compile(r"[^\S ]|[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -67,7 +68,7 @@ def _table(rows: Rows) -> Iterator[str]:
 
 def _line(text: str, widest: int | None) -> str:
     text = _CONTROL.sub(" ", text)
-    return text if widest is None or len(text) <= widest else f"{text[: widest - 1]}…"
+    return text if widest is None else shortened(text, widest)
 
 
 def _csv(rows: Rows) -> Iterator[str]:

@@ -20,6 +20,7 @@ from typing import Literal
 
 import msgspec
 from cloudmarker.errors import PluginError
+from cloudmarker.files import replace_file
 
 from cloudmarker_stores._naming import oldest_kept
 
@@ -103,21 +104,6 @@ def create(path: Path, audit_key: str, audit_version: str, worker: str) -> tuple
     return run, fd
 
 
-def append(fd: int, data: bytes) -> None:
-    """Append all of *data* to a file, or nothing of it.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    view, size = memoryview(data), os.fstat(fd).st_size
-    try:
-        while view:
-            view = view[os.write(fd, view) :]
-    except OSError:
-        os.ftruncate(fd, size)
-        raise
-
-
 def ended(run: Run, status: Status, reason: str, tables: Mapping[str, Table]) -> Run:
     """Say how a run ended, once its tables are on the disk.
 
@@ -192,13 +178,7 @@ def reading(path: Path) -> Iterator[None]:
 def _save(run: Run) -> None:
     """Write ``run.json`` whole or not at all."""
     about = {name: value for name, value in msgspec.structs.asdict(run).items() if name != "folder"}
-    temporary = run.folder / f"{_ABOUT}.tmp"
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(fd, "wb") as file:
-        file.write(msgspec.json.encode(about))
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.rename(run.folder / _ABOUT)
+    replace_file(run.folder / _ABOUT, msgspec.json.encode(about), durable=True)
     folder = os.open(run.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     with contextlib.suppress(OSError):  # some file systems cannot sync a folder
         os.fsync(folder)

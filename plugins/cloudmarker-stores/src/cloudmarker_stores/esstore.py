@@ -10,12 +10,13 @@ from urllib.parse import urlsplit
 from cloudmarker.contracts import Batch, Incomplete, Record, StoreRun
 from cloudmarker.delivery import Delivery, Item, Verdict
 from cloudmarker.errors import ConfigError, PluginError
+from cloudmarker.parameters import not_positive, readable_file
+from cloudmarker.servers import is_loopback, needs_client
 
 from cloudmarker_stores import _esindex
 from cloudmarker_stores._afterwards import patiently
 from cloudmarker_stores._estemplate import TEMPLATES, template
 from cloudmarker_stores._naming import Ids, oldest_kept
-from cloudmarker_stores._network import is_loopback, readable_file
 
 if TYPE_CHECKING:
     from cloudmarker_stores._escluster import Cluster
@@ -105,16 +106,12 @@ class EsStore:
             problems.append("username, password: one needs the other")
         if template not in TEMPLATES:
             problems.append(f"template: {template!r} is none of {', '.join(TEMPLATES)}")
-        problems += [
-            f"{name}: must be more than 0"
-            for name, value in (
-                ("buffer_size", buffer_size),
-                ("timeout_s", timeout_s),
-                ("retry_deadline_s", retry_deadline_s),
-                ("retention_days", retention_days),
-            )
-            if value is not None and value <= 0
-        ]
+        problems += not_positive(
+            buffer_size=buffer_size,
+            timeout_s=timeout_s,
+            retry_deadline_s=retry_deadline_s,
+            retention_days=retention_days,
+        )
         self._index = _esindex.name_pattern("index", index, problems)
         self._alias = None if alias is None else _esindex.name_pattern("alias", alias, problems)
         if self._alias is not None and self._alias.names != {"audit_key"}:
@@ -193,7 +190,12 @@ class EsStore:
             com = items[0].com if self._run is None else {}
             self._name = self._index_name(str(com.get("audit_key", "")), str(com.get("audit_version", "")))
         names = self._ids.all(items)
-        return self._connected().creation(self._name, zip(names, [item.line for item in items], strict=True))
+        documents = zip(names, [item.line for item in items], strict=True)
+
+        def begin() -> list[Verdict] | None:  # what is asked first may take as long as any request
+            return self._connected().creation(self._name, documents)()
+
+        return begin if self._cluster is None else self._cluster.creation(self._name, documents)
 
     def _index_name(self, audit_key: str, audit_version: str) -> str:
         if self._run is not None:
@@ -219,12 +221,8 @@ class EsStore:
         return self._cluster
 
     def _connect(self) -> Cluster:
-        try:
+        with needs_client("es", "elasticsearch", "elastic_transport"):
             from cloudmarker_stores._escluster import Access, Cluster
-        except ModuleNotFoundError as exc:
-            if exc.name not in ("elasticsearch", "elastic_transport"):
-                raise
-            raise PluginError("its client is not installed: pip install 'cloudmarker[es]'") from exc
         access: dict[str, Any] = dict(self._access)
         if access["ca_cert"] is not None:
             access["ca_cert"] = readable_file(access["ca_cert"], "ca_cert")

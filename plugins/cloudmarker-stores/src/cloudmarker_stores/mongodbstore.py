@@ -11,10 +11,11 @@ import msgspec
 from cloudmarker.contracts import Batch, Incomplete, Record, StoreRun
 from cloudmarker.delivery import Delivery, Item, Verdict
 from cloudmarker.errors import ConfigError, PluginError
+from cloudmarker.parameters import not_positive, readable_file
+from cloudmarker.servers import needs_client
 
 from cloudmarker_stores._afterwards import patiently
 from cloudmarker_stores._naming import Ids, Pattern, oldest_kept
-from cloudmarker_stores._network import readable_file
 
 if TYPE_CHECKING:
     from cloudmarker_stores._mongo import Database
@@ -92,16 +93,12 @@ class MongoDBStore:
             problems.append("username, password: one needs the other")
         if tls is False and (ca_cert is not None or not verify):
             problems.append("tls: ca_cert and verify mean nothing without TLS")
-        problems += [
-            f"{name}: must be more than 0"
-            for name, value in (
-                ("buffer_size", buffer_size),
-                ("timeout_s", timeout_s),
-                ("retry_deadline_s", retry_deadline_s),
-                ("retention_days", retention_days),
-            )
-            if value is not None and value <= 0
-        ]
+        problems += not_positive(
+            buffer_size=buffer_size,
+            timeout_s=timeout_s,
+            retry_deadline_s=retry_deadline_s,
+            retention_days=retention_days,
+        )
         try:
             self._collection = Pattern(collection, {"record_type"})
         except ValueError as exc:
@@ -217,11 +214,16 @@ class MongoDBStore:
             raise
 
     def _send(self, collection: str, items: Sequence[Item]) -> Callable[[], list[Verdict] | None]:
-        database = self._connected()
-        if collection not in self._indexed:
-            database.make_indexes(collection)
-            self._indexed.add(collection)
-        return database.replacement(collection, map(self._document, items))
+        def begin() -> list[Verdict] | None:  # what is asked first may take as long as any request
+            database = self._connected()
+            if collection not in self._indexed:
+                database.make_indexes(collection)
+                self._indexed.add(collection)
+            return database.replacement(collection, map(self._document, items))()
+
+        if self._database is None or collection not in self._indexed:
+            return begin
+        return self._database.replacement(collection, map(self._document, items))
 
     def _document(self, item: Item) -> tuple[str, Any]:
         record = item.record
@@ -239,12 +241,8 @@ class MongoDBStore:
         return self._database
 
     def _connect(self) -> Database:
-        try:
+        with needs_client("mongodb", "pymongo", "bson"):
             from cloudmarker_stores._mongo import Access, Database
-        except ModuleNotFoundError as exc:
-            if exc.name not in ("pymongo", "bson"):
-                raise
-            raise PluginError("its client is not installed: pip install 'cloudmarker[mongodb]'") from exc
         access: dict[str, Any] = dict(self._access)
         if access["ca_cert"] is not None:
             access["ca_cert"] = readable_file(access["ca_cert"], "ca_cert")

@@ -15,6 +15,8 @@ from pathlib import Path
 from cloudmarker.contracts import Batch, Incomplete, Record, StoreRun
 from cloudmarker.delivery import Delivery
 from cloudmarker.errors import ConfigError, PluginError
+from cloudmarker.files import write_whole
+from cloudmarker.parameters import not_positive
 
 from cloudmarker_stores import _queryruns as runs
 
@@ -38,8 +40,8 @@ class QueryStore:
     spool = False  # a run that broke off is kept as far as it came; a replay of the rest would not make it complete
 
     def __init__(self, path: str | None = None, retention_days: float | None = None) -> None:
-        if retention_days is not None and not retention_days > 0:
-            raise ConfigError(f"retention_days: must be more than 0, not {retention_days}")
+        if problems := not_positive(retention_days=retention_days):
+            raise ConfigError(problems)
         self._path = Path(path).expanduser().absolute() if path else runs.default_path()
         self._retention_days = retention_days
         self._run: runs.Run | None = None
@@ -108,7 +110,7 @@ class QueryStore:
         if self._run is None:
             self._open()
         try:
-            runs.append(self._fd, lines + b"\n")
+            write_whole(self._fd, lines + b"\n")
         except OSError as exc:
             raise PluginError(f"{self._path}: {exc.strerror or exc}") from exc
         self._count += count

@@ -12,10 +12,11 @@ from urllib.parse import urlsplit
 
 from cloudmarker.contracts import Batch, Incomplete, Record, StoreRun
 from cloudmarker.delivery import Delivery, Item
-from cloudmarker.errors import ConfigError, PluginError, TransientError
+from cloudmarker.errors import ConfigError, TransientError
+from cloudmarker.parameters import not_positive, readable_file
+from cloudmarker.servers import is_loopback, needs_client
 
 from cloudmarker_stores._hecevents import Events
-from cloudmarker_stores._network import is_loopback, readable_file
 
 if TYPE_CHECKING:
     from cloudmarker_stores._hec import Collector
@@ -74,16 +75,12 @@ class SplunkHECStore:
             problems.append("token: it is empty, or has characters that no token has")
         if not index:
             problems.append("index: a name is needed")
-        problems += [
-            f"{name}: must be more than 0"
-            for name, value in (
-                ("buffer_size", buffer_size),
-                ("timeout_s", timeout_s),
-                ("retry_deadline_s", retry_deadline_s),
-                ("ack_timeout_s", ack_timeout_s),
-            )
-            if value <= 0
-        ]
+        problems += not_positive(
+            buffer_size=buffer_size,
+            timeout_s=timeout_s,
+            retry_deadline_s=retry_deadline_s,
+            ack_timeout_s=ack_timeout_s,
+        )
         if problems:
             raise ConfigError(problems)
         self._uri = uri.rstrip("/")
@@ -158,12 +155,8 @@ class SplunkHECStore:
         return partial(self._collector.send, self._events.of(items), self._wait)
 
     def _connect(self) -> Collector:
-        try:
+        with needs_client("splunk", "requests", "urllib3"):
             from cloudmarker_stores._hec import Access, Collector
-        except ModuleNotFoundError as exc:
-            if exc.name not in ("requests", "urllib3"):
-                raise
-            raise PluginError("its client is not installed: pip install 'cloudmarker[splunk]'") from exc
         address = urlsplit(self._uri)
         if address.scheme == "http" and not is_loopback(address.hostname or ""):
             _log.warning("%s is not https: the token can be read on its way", address.netloc)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
-from faultserver import Answer, Fault, FaultServer, Request
+from cloudmarker.testing.servers import Answer, LoopbackServer, Request
 
 PRODUCT = {"X-Elastic-Product": "Elasticsearch"}
 _MEDIA_TYPE = re.compile(r"application/vnd\.elasticsearch\+(json|x-ndjson); ?compatible-with=(\d+)")
 
 
-class ElasticServer(FaultServer):
+class ElasticServer(LoopbackServer):
     """Keeps documents by index and id.
 
     Attributes:
@@ -20,6 +21,7 @@ class ElasticServer(FaultServer):
         indices: the index of each id.
         templates: the index templates that were put.
         compatible: the major versions of clients that it takes.
+        refuse: gives for the id of a document the status and error in place of storing it, or None.
     """
 
     def __init__(self, compatible: tuple[str, ...] = ("8", "9"), **options: Any) -> None:
@@ -27,37 +29,38 @@ class ElasticServer(FaultServer):
         self.indices: dict[str, str] = {}
         self.templates: dict[str, Any] = {}
         self.compatible = compatible
+        self.refuse: Callable[[str], tuple[int, Any] | None] = lambda name: None
         super().__init__(**options)
 
     def writes(self, request: Request) -> bool:
-        return request.path.partition("?")[0].endswith("/_bulk")
+        return request.path.endswith("/_bulk")
 
-    def answer(self, request: Request, fault: Fault) -> Answer:
+    def answer(self, request: Request) -> Answer:
         for header in ("accept", "content-type") if request.body else ("accept",):
             match = _MEDIA_TYPE.fullmatch(request.headers.get(header, ""))
             if not match or match[2] not in self.compatible:
                 return _error(400, "media_type_header_exception", f"Invalid media-type value on header [{header}]")
-        path = request.path.partition("?")[0]
+        path = request.path
         if path == "/":
             return Answer(200, {"version": {"number": "9.0.0"}, "tagline": "You Know, for Search"}, PRODUCT)
         if path.startswith("/_index_template/"):
-            self.templates[path.rpartition("/")[2]] = json.loads(request.body)
+            self.templates[path.rpartition("/")[2]] = request.json()
             return Answer(200, {"acknowledged": True}, PRODUCT)
         if path.endswith("/_bulk"):
-            return self._bulk(path.split("/")[1], request, fault)
+            return self._bulk(path.split("/")[1], request)
         if path.endswith("/_refresh"):
             return Answer(200, {"_shards": {}}, PRODUCT)
         return _error(404, "not_found", path)
 
-    def _bulk(self, index: str, request: Request, fault: Fault) -> Answer:
+    def _bulk(self, index: str, request: Request) -> Answer:
         lines = request.body.split(b"\n")
         assert lines.pop() == b"", "a bulk request ends with a newline"
         items = []
         for action, source in zip(lines[::2], lines[1::2], strict=True):
             name = json.loads(action)["create"]["_id"]
             document = json.loads(source)
-            if fault.items and (answer := fault.items(name, document)):
-                status, error = answer
+            if refused := self.refuse(name):
+                status, error = refused
                 items.append({"create": {"status": status, "error": error}})
             elif name in self.documents:
                 items.append({"create": {"status": 409, "error": {"type": "version_conflict_engine_exception"}}})

@@ -6,7 +6,7 @@ import json
 import uuid
 from typing import Any
 
-from faultserver import Answer, Fault, FaultServer, Request
+from cloudmarker.testing.servers import Answer, LoopbackServer, Request
 
 _TEXTS = {
     0: (200, "Success"),
@@ -48,10 +48,11 @@ def code(number: int, **more: Any) -> Answer:
 
 def page(status: int) -> Answer:
     """Return what the web server in front of the collector says."""
-    return Answer(status, f"<html><head><title>{status}</title></head><body>No.</body></html>", {}, "text/html")
+    body = f"<html><head><title>{status}</title></head><body>No.</body></html>"
+    return Answer(status, body, {"Content-Type": "text/html"})
 
 
-class HECServer(FaultServer):
+class HECServer(LoopbackServer):
     """Keeps events.
 
     Attributes:
@@ -73,9 +74,9 @@ class HECServer(FaultServer):
         super().__init__(**options)
 
     def writes(self, request: Request) -> bool:
-        return request.path in ("/services/collector", "/services/collector/event")
+        return request.target in ("/services/collector", "/services/collector/event")
 
-    def answer(self, request: Request, fault: Fault) -> Answer:
+    def answer(self, request: Request) -> Answer:
         if request.raw_length > self.max_body:
             return page(413)
         if request.headers.get("content-encoding") and not self.takes_gzip:
@@ -88,9 +89,8 @@ class HECServer(FaultServer):
             return code(3)
         if token != self.token:
             return code(4)
-        path, _, query = request.path.partition("?")
-        if path == "/services/collector/ack":
-            return self._poll(query.removeprefix("channel="), json.loads(request.body))
+        if request.path == "/services/collector/ack":
+            return self._poll(request.query.get("channel", ""), request.json())
         if not self.writes(request):
             return page(404)
         channel = request.headers.get("x-splunk-request-channel")

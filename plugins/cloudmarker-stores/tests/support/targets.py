@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from cloudmarker.testing import MemoryRun
+from cloudmarker.testing.servers import Answer, Fault
 from cloudmarker_stores.esstore import EsStore
 from cloudmarker_stores.mongodbstore import MongoDBStore
 from cloudmarker_stores.splunkhecstore import SplunkHECStore
 from elasticserver import ElasticServer
-from faultserver import Answer, Fault
 from hecserver import HECServer, code
 
 
@@ -70,7 +70,7 @@ class HTTPTarget(Target):
 
     def silence(self) -> None:
         self._event = threading.Event()
-        self.server.always = Fault(store=True, wait=self._event)
+        self.server.always = Fault(wait=self._event)
 
     def go_on(self) -> None:
         self.server.always = None
