@@ -358,3 +358,13 @@ def test_what_a_producer_passes_on_for_the_audit_is_of_the_audits_origin():
     com = decode(stamper().for_audit().line({"com": {"a": 1}}))["com"]
     assert (com["origin_worker"], com["origin_type"], com["origin_key"]) == ("daily_audit", "audit", "audit")
     assert stamper().for_audit().worker == "daily_audit"
+
+
+@pytest.mark.parametrize("before", [0, 1, 998, 999, 1000, 1998, 12_345, 999_500])
+@pytest.mark.parametrize("count", [1, 2, 999, 1000, 2001])
+def test_stamps_put_into_many_lines_count_on_from_any_number(before, count):
+    maker = stamper()
+    maker.take(before)
+    lines = b"\n".join([maker.encode({"com": {"n": 1}})] * count)
+    ids = [decode(line)["com"]["record_id"] for line in maker.take(count).put_into(lines).split(b"\n")]
+    assert ids == [f"daily_mycloud_20260102_030405_{before + number}" for number in range(1, count + 1)]
