@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import contextlib
 import json
 import multiprocessing
 import os
@@ -59,6 +60,22 @@ def drained(reader: connection.Connection) -> tuple[threading.Thread, list[Recor
     thread = threading.Thread(target=lambda: found.extend(PipeInput([(reader, ("a_cloud",))]).batches()))
     thread.start()
     return thread, found
+
+
+@contextlib.contextmanager
+def flushed_all_the_time(line: Line) -> Iterator[None]:
+    """Flush from another thread, within the context."""
+    done = threading.Event()
+
+    def flush() -> None:
+        while not done.is_set():
+            line.out.flush()
+
+    flushing = threading.Thread(target=flush)
+    flushing.start()
+    yield
+    done.set()
+    flushing.join()
 
 
 # Batches
@@ -179,18 +196,9 @@ def test_every_reader_gets_every_record_in_order_with_its_type_and_origin(sent):
 def test_two_threads_may_put_and_flush_at_once():
     line = Line()
     reading, batches = drained(line.readers[0])
-    done = threading.Event()
-
-    def flush() -> None:
-        while not done.is_set():
-            line.out.flush()
-
-    flushing = threading.Thread(target=flush)
-    flushing.start()
-    for number in range(5000):
-        line.put(number, "ab"[number % 3 == 0])
-    done.set()
-    flushing.join()
+    with flushed_all_the_time(line):
+        for number in range(5000):
+            line.put(number, "ab"[number % 3 == 0])
     line.out.end({})
     reading.join(10)
     assert numbers(batches) == list(range(5000))
@@ -422,19 +430,10 @@ def test_a_record_nested_as_deep_as_a_stack_allows_is_read_from_a_deeper_one():
 def test_records_put_while_others_are_flushed_have_each_a_number_in_order():
     line, stamper = Line(), Stamper("a", "v", "cloud", "Plugin", "cloud")
     reading, batches = drained(line.readers[0])
-    done = threading.Event()
-
-    def flush() -> None:
-        while not done.is_set():
-            line.out.flush()
-
-    flushing = threading.Thread(target=flush)
-    flushing.start()
-    for number in range(0, 6000, 3):
-        line.out.put(stamper.encode({"com": {"n": number}}), "ab"[number % 2], stamper)
-        line.out.put_all([stamper.encode({"com": {"n": number + more}}) for more in (1, 2)], "a", stamper)
-    done.set()
-    flushing.join()
+    with flushed_all_the_time(line):
+        for number in range(0, 6000, 3):
+            line.out.put(stamper.encode({"com": {"n": number}}), "ab"[number % 2], stamper)
+            line.out.put_all([stamper.encode({"com": {"n": number + more}}) for more in (1, 2)], "a", stamper)
     line.out.end({})
     reading.join(10)
     coms = [record["com"] for batch in batches for record in Decoder().records(batch)]

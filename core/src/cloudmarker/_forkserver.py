@@ -64,8 +64,9 @@ def _end() -> None:
     server: Any = forkserver._forkserver  # there is no public way
     tracker: Any = resource_tracker._resource_tracker
     with contextlib.suppress(OSError, AttributeError):  # it is gone, or this Python keeps them in another way
-        os.kill(server._forkserver_pid, signal.SIGTERM)  # a worker that is left ends when it finds itself alone
-        server._stop()
+        if server._forkserver_pid is not None:
+            os.kill(server._forkserver_pid, signal.SIGTERM)  # a worker that is left ends when it finds itself alone
+            server._stop()
     with contextlib.suppress(OSError, AttributeError):
         tracker._stop()
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from cloudmarker._running import run_audits
 from cloudmarker._versions import reserve
 from cloudmarker.contracts import Severity
 from cloudmarker.errors import ConfigError
@@ -14,7 +15,7 @@ from cloudmarker.findings import at_or_above
 from cloudmarker.plugins import registry
 from cloudmarker.results import AuditInfo, AuditResult
 from cloudmarker.state import state_dir
-from cloudmarker.supervisor import AuditRun, run_audits
+from cloudmarker.supervisor import AuditRun
 
 if TYPE_CHECKING:
     from cloudmarker.notifications import Notifier
@@ -66,7 +67,7 @@ def run(
         config: the entire configuration, checked.
         audit_keys: which of its audits to run.
         watch: called with the audits once they have started; what it returns is called some times a second.
-        signals: as in :func:`cloudmarker.supervisor.run_audits`.
+        signals: as in :func:`cloudmarker._running.run_audits`.
         mails: told when audits begin and end.
 
     Raises:

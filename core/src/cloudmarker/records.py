@@ -166,15 +166,15 @@ class Stamps(msgspec.Struct):
         parts[0::3] = records
         done = 0
         while done < count:  # as many at once as have the same thousands
-            thousands, begin = divmod(self.first + done, 1000)
-            end = min(1000, begin + count - done)
-            rows = slice(3 * done + 1, 3 * (done + end - begin), 3), slice(3 * done + 2, 3 * (done + end - begin), 3)
+            thousands, rest = divmod(self.first + done, 1000)
+            some = min(1000 - rest, count - done)
+            begin, end = 3 * done, 3 * (done + some)
             if thousands:
-                parts[rows[0]] = [b"%b%d" % (stamps, thousands)] * (end - begin)
-                parts[rows[1]] = _LAST_DIGITS[begin:end]
+                parts[begin + 1 : end : 3] = [b"%b%d" % (stamps, thousands)] * some
+                parts[begin + 2 : end : 3] = _LAST_DIGITS[rest : rest + some]
             else:
-                parts[rows[1]] = [b'%d"}}\n' % number for number in range(begin, end)]
-            done += end - begin
+                parts[begin + 2 : end : 3] = [b'%d"}}\n' % number for number in range(rest, rest + some)]
+            done += some
         parts[-1] = parts[-1][:-1]
         return b"".join(parts)
 

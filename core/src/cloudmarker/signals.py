@@ -14,7 +14,7 @@ class Signals:
 
     Attributes:
         stopping: name of the first signal that asked to end; empty until then.
-        more: numbers of those after it: they ask to end sooner. :func:`cloudmarker.supervisor.run_audits` heeds them.
+        more: numbers of those after it: they ask to end sooner. :func:`cloudmarker._running.run_audits` heeds them.
     """
 
     def __init__(self) -> None:
